@@ -1,0 +1,62 @@
+# `make` prints what there is to do. Every target sets up what it needs first.
+BIN := .venv/bin
+SERVICES_WITH_A_DATABASE := link_svc social_graph_svc user_svc
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format shell token demo bench test-faults protos migrate clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/installed ## start the whole system on this machine; Ctrl-C stops it
+	@exec $(BIN)/python -m embedded run --with-parent
+
+test: .venv/installed ## run every test but the long ones
+	@$(BIN)/pytest -m "not long"
+
+test-faults: .venv/installed ## run the long fault tests
+	@$(BIN)/pytest tests/faults
+
+check: .venv/installed ## check format, lint, types, import rules, spelling, generated code
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+	@$(BIN)/codespell
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) protos PROTOS_OUT="$$fresh" && \
+	    for file in "$$fresh"/protos/*; do cmp "$$file" "protos/$${file##*/}" || \
+	    { echo "protos are stale: run 'make protos'" >&2; exit 1; }; done
+
+format: .venv/installed ## format the code, and mend what lint can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+shell: .venv/installed ## open nameko's shell on the running system
+	@exec $(BIN)/nameko shell --config config.yaml
+
+# USER is in every environment: only the one given to make is meant.
+token: .venv/installed ## print an access token for a name: make token USER=alice
+	@exec $(BIN)/python -m embedded token "$(if $(filter command,$(origin USER)),$$USER)"
+
+demo: .venv/installed ## load sample links as a few users, and print their news
+	@exec $(BIN)/python -m bench.demo
+
+bench: .venv/installed ## measure the system
+	@exec $(BIN)/python -m bench
+
+PROTOS_OUT := .
+protos: .venv/installed ## generate the gRPC stubs
+	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=$(PROTOS_OUT) --pyi_out=$(PROTOS_OUT) \
+	    --grpc_python_out=$(PROTOS_OUT) protos/news.proto
+
+migrate: .venv/installed ## bring the databases that config.yaml names up to date
+	@for service in $(SERVICES_WITH_A_DATABASE); do \
+	    $(BIN)/alembic -c $$service/alembic.ini upgrade head || exit 1; done
+
+clean: ## remove .venv and caches; the data in var/ stay
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: pyproject.toml embedded/bootstrap.sh
+	@sh embedded/bootstrap.sh

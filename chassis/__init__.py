@@ -1,0 +1,1 @@
+"""What every service needs: bus, events, database, HTTP, gRPC, errors, configuration, health."""

@@ -1,0 +1,106 @@
+"""nameko's container, bounded: workers that end with their deadline, and a stop that ends.
+
+Named in config.yaml as SERVICE_CONTAINER_CLS.
+"""
+
+import logging
+import math
+import sys
+import time
+from typing import Any
+
+import eventlet
+from nameko.containers import ServiceContainer, WorkerContext
+
+from chassis import bus, config
+from chassis.bus.envelope import number
+from chassis.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+DEADLINE = "deadline"
+_CALL_ID_STACK = "call_id_stack"
+
+
+class DeadlinePassed(eventlet.Timeout):
+    """Ends a worker at its deadline. Not an Exception: no handler's ``except`` shall keep it."""
+
+
+class Container(ServiceContainer):
+    """Run each worker until the deadline of the request that it works for, and no longer."""
+
+    def spawn_worker(
+        self,
+        entrypoint: Any,
+        args: Any,
+        kwargs: Any,
+        context_data: dict[str, Any] | None = None,
+        handle_result: Any = None,
+    ) -> WorkerContext:
+        """Spawn a worker; what strangers put into the context data must not end the process."""
+        return super().spawn_worker(
+            entrypoint, args, kwargs, _sane(context_data), handle_result or _pass_on
+        )
+
+    def _run_worker(self, worker_ctx: WorkerContext, handle_result: Any) -> None:
+        deadline = worker_ctx.data.get(DEADLINE)
+        if deadline is None:
+            super()._run_worker(worker_ctx, handle_result)
+            return
+        left = deadline - time.time()
+        if left <= 0:  # it waited for a place among the workers for too long
+            handle_result(worker_ctx, None, _too_late())
+            return
+        method_name = worker_ctx.entrypoint.method_name
+        method = getattr(worker_ctx.service, method_name)
+
+        def bounded(*args: Any, **kwargs: Any) -> Any:
+            timeout = DeadlinePassed(max(0.001, deadline - time.time()))
+            try:
+                return method(*args, **kwargs)
+            except DeadlinePassed as passed:
+                if passed is not timeout:
+                    raise
+                raise Unavailable("deadline_passed", "This took too long; try again.") from None
+            finally:
+                timeout.cancel()
+
+        setattr(worker_ctx.service, method_name, bounded)
+        super()._run_worker(worker_ctx, handle_result)
+
+    def stop(self) -> None:
+        """Take no new work, finish what has begun, and end within STOP_GRACE_SECONDS."""
+        grace = config.positive("STOP_GRACE_SECONDS")
+        began = time.monotonic()
+        bus.drain(1)
+        while bus.waiting() and time.monotonic() - began < grace:
+            eventlet.sleep(0.01)
+        timer = eventlet.spawn_after(grace, self._stop_now)
+        super().stop()
+        timer.cancel()
+
+    def _stop_now(self) -> None:
+        log.warning("stopping with %d workers unfinished", len(self._worker_threads))
+        self.kill()
+
+
+def _sane(context_data: dict[str, Any] | None) -> dict[str, Any]:
+    data = dict(context_data or {})
+    stack = data.get(_CALL_ID_STACK, [])
+    if not isinstance(stack, list) or not all(isinstance(call, str) for call in stack):
+        data.pop(_CALL_ID_STACK)
+    deadline = number(data.pop(DEADLINE, None), math.inf)
+    if deadline < math.inf:
+        data[DEADLINE] = deadline
+    return data
+
+
+def _too_late() -> Any:
+    try:
+        raise Unavailable("deadline_passed", "This waited too long; try again.")
+    except Unavailable:
+        return sys.exc_info()
+
+
+def _pass_on(worker_ctx: WorkerContext, result: Any, exc_info: Any) -> Any:
+    return result, exc_info

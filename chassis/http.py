@@ -1,0 +1,117 @@
+"""HTTP entrypoints: parameters in, JSON out, errors as problem documents.
+
+    @http.http("GET", "/v1.0/links")
+    def get_links(self, request: http.Request) -> dict[str, Any]:
+        wanted = http.params(request, lists=("tag",))
+
+A handler returns a mapping (200), a status and a mapping, or a Werkzeug response; it raises
+the kinds of ``chassis.errors``. What is asked beyond that is refused before a worker begins.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import eventlet
+from eventlet.event import Event
+from nameko.web.handlers import HttpRequestHandler
+from werkzeug.routing import Rule
+from werkzeug.wrappers import Response
+
+from chassis import config, problems
+from chassis.container import DEADLINE
+from chassis.errors import Unavailable
+from chassis.params import params
+from chassis.webserver import WebServer
+from chassis.wsgi import Request
+
+__all__ = ["HttpHandler", "Request", "http", "params"]
+
+# How long a request waits for a free worker before the answer is 503.
+WORKER_WAIT_SECONDS = 0.25
+# What calls a deadline of their own leave unused; a worker that stays longer is not waited for.
+SLACK_SECONDS = 0.5
+
+
+class HttpHandler(HttpRequestHandler):
+    """Run a method for each request to one address.
+
+    ``timeout_key`` names the configuration key with the seconds that the request may take; the
+    deadline travels with every call that the method makes.
+    """
+
+    server = WebServer()
+
+    def __init__(
+        self, method: str, url: str, *, timeout_key: str = "RPC_TIMEOUT_SECONDS", **kwargs: Any
+    ) -> None:
+        super().__init__(method, url, **kwargs)
+        self.timeout_key = timeout_key
+
+    def setup(self) -> None:
+        """Read the time limit and register with the server."""
+        super().setup()
+        self.timeout_seconds = config.positive(self.timeout_key)
+
+    def stop(self) -> None:
+        """Answer what has been asked; no worker begins after this."""
+        self.server.drain()
+        super().stop()
+
+    def get_url_rule(self) -> Rule:
+        """Return the address and methods that lead here."""
+        return Rule(self.url, methods=self.method.split(","))
+
+    def handle_request(self, request: Request) -> Response:
+        """Run the method in a worker and return its answer, whatever becomes of the worker."""
+        try:
+            result = self._run(request)
+        except Exception as exc:
+            return problems.of_exception(exc)
+        return self.response_from_result(result)
+
+    def _run(self, request: Request) -> Any:
+        args, kwargs = self.get_entrypoint_parameters(request)
+        context = {
+            DEADLINE: time.time() + self.timeout_seconds,
+            "request_id": request.request_id,
+        }
+        done = Event()
+        with eventlet.Timeout(self.timeout_seconds + SLACK_SECONDS, _overdue()):
+            with eventlet.Timeout(WORKER_WAIT_SECONDS, _busy()):
+                worker_ctx = self.container.spawn_worker(
+                    self, args, kwargs, context, partial(self.handle_result, done)
+                )
+            # nameko (3.0.0rc11) calls handle_result only if the method returned or raised an
+            # Exception: not for a worker that was killed, or whose dependencies failed.
+            self.container._worker_threads[worker_ctx].link(_ended, done)
+            return done.wait()
+
+    def response_from_result(self, result: Any) -> Response:
+        """Return a mapping as JSON, with its own status if one is given."""
+        if isinstance(result, Response):
+            return result
+        status, body = result if isinstance(result, tuple) else (200, result)
+        if not isinstance(body, Mapping):
+            raise TypeError(f"{self.method_name} must return a mapping or a Response")
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return Response(text, status=status, content_type="application/json")
+
+
+def _busy() -> Unavailable:
+    return Unavailable("busy", "Too much is going on; try again.")
+
+
+def _overdue() -> Unavailable:
+    return Unavailable("deadline_passed", "This took too long; try again.")
+
+
+def _ended(thread: Any, done: Event) -> None:
+    """Answer for a worker that has ended without a result."""
+    if not done.ready():
+        done.send_exception(Unavailable("interrupted", "The request was interrupted; try again."))
+
+
+http = HttpHandler.decorator

@@ -1,0 +1,104 @@
+"""The transactional outbox: an event is a row, written in the transaction of the fact it tells of.
+
+What is not published yet is in the table; the relay (chassis.relay) publishes the rows and then
+deletes them. So an event is lost only if its fact is, and no broker that is away ever turns a
+finished change into an error.
+
+A service with a store gives ``Store(…, events=EventDispatcher(stream, OutboxEvent, OutboxLease))``
+and its store is handed ``dispatch(event_type, subject, data)``, which reads like nameko's own.
+"""
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from nameko.extensions import Extension
+from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, event, func, insert
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from chassis.outbox_rows import OutboxRows
+from chassis.relay import Relay
+
+# (type, subject, data): add an event to the transaction that is open.
+#
+# The events of one subject are published in the order of their rows' ids. Who needs that to be
+# the order of the commits takes a lock of the subject's own first, in the same transaction.
+Dispatch = Callable[[str, str, dict[str, Any]], None]
+
+# A subject becomes one word of a NATS subject. In another it could never be published.
+_SUBJECT = re.compile(r"[A-Za-z0-9_-]+")
+_WATCHED = "chassis.outbox"
+
+
+class OutboxMixin:
+    """The columns of the table of events that are not published yet."""
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    event_id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True))
+    type: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    time: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.clock_timestamp()
+    )
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class OutboxLeaseMixin:
+    """The columns of the table that says which replica's relay publishes, and until when."""
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    holder: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class EventDispatcher(Extension):
+    """Record events with the facts they tell of, and publish them to a stream.
+
+    The store's provider sets ``engine`` in its ``setup`` and asks for one ``dispatch`` for each
+    session.
+    """
+
+    engine: Engine
+
+    def __init__(
+        self, stream: str, event_table: type[OutboxMixin], lease_table: type[OutboxLeaseMixin]
+    ) -> None:
+        self.stream = stream
+        self.event_table = event_table
+        self.lease_table = lease_table
+        self._relay: Relay | None = None
+
+    def start(self) -> None:
+        """Begin to publish what is in the table, now and after each commit."""
+        events: Table = self.event_table.__table__  # type: ignore[attr-defined]
+        leases: Table = self.lease_table.__table__  # type: ignore[attr-defined]
+        rows = OutboxRows(self.engine, events, leases, self.stream)
+        self._relay = Relay(rows, self.stream, source=f"/{self.container.service_name}")
+        self.container.spawn_managed_thread(self._relay.run, identifier=f"relay {self.stream}")
+
+    def stop(self) -> None:
+        """Publish what the last workers left, for a second at most; the rest keeps."""
+        if self._relay is not None:
+            self._relay.stop()
+        self.engine.dispose()
+
+    def dispatch_for(self, session: Session) -> Dispatch:
+        """Return the function with which this session's transaction records events."""
+
+        def dispatch(event_type: str, subject: str, data: dict[str, Any]) -> None:
+            if not _SUBJECT.fullmatch(subject):
+                raise ValueError(f"{subject!r} cannot be the subject of an event")
+            row = {"event_id": uuid.uuid4(), "type": event_type, "subject": subject, "data": data}
+            session.execute(insert(self.event_table), row)
+            if _WATCHED not in session.info:
+                session.info[_WATCHED] = True
+                event.listen(session, "after_commit", self._wake)
+
+        return dispatch
+
+    def _wake(self, _session: Session) -> None:
+        if self._relay is not None:
+            self._relay.wake()

@@ -1,0 +1,100 @@
+"""The rows of the outbox as the relay sees them: taken under a lease, deleted when published.
+
+The lease is a row that expires, so that of all replicas one publishes at a time. Nothing is
+locked and no transaction is open in between: a slow broker holds nothing up in the database, and
+a pooler such as PgBouncer may stand before it.
+"""
+
+import uuid
+from collections.abc import Sequence, Set
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Engine,
+    Row,
+    Select,
+    Table,
+    Text,
+    all_,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+LEASE_SECONDS = 3.0
+BATCH_ROWS = 500
+
+
+class OutboxRows:
+    """One table of events, and this process's claim to publish them."""
+
+    def __init__(self, engine: Engine, events: Table, leases: Table, name: str) -> None:
+        self._engine = engine
+        self._events = events
+        self._leases = leases
+        self._name = name
+        self._holder = uuid.uuid4().hex
+        self._claim = self._claim_statement()
+
+    def take(self, skipped: Set[str]) -> Sequence[Row[Any]]:
+        """Take or keep the lease and return the oldest rows; none where another has the lease.
+
+        Leaves out the rows of the subjects to be skipped.
+        """
+        with self._engine.begin() as connection:
+            return connection.execute(self._claim, {"skipped": sorted(skipped)}).all()
+
+    def finish(self, published: list[int], release: bool) -> None:
+        """Delete what is published; give the lease back, or keep it for the next rows."""
+        ids = literal(published, ARRAY(BigInteger))
+        deletion = delete(self._events).where(self._events.c.id == any_(ids))
+        leases = self._leases.c
+        giving_back = (
+            update(self._leases)
+            .where(leases.name == self._name, leases.holder == self._holder)
+            .values(expires_at=func.clock_timestamp())
+        )
+        with self._engine.begin() as connection:
+            if release:
+                connection.execute(giving_back.add_cte(deletion.cte("published")))
+            else:
+                connection.execute(deletion)
+
+    def _claim_statement(self) -> Select[Any]:
+        events, leases = self._events.c, self._leases.c
+        expiry = func.clock_timestamp() + literal(timedelta(seconds=LEASE_SECONDS))
+        # With nothing to publish this writes nothing.
+        wanted = select(literal(self._name), literal(self._holder), expiry).where(
+            exists(select(events.id))
+        )
+        taking = insert(self._leases).from_select(["name", "holder", "expires_at"], wanted)
+        lease = (
+            taking.on_conflict_do_update(
+                index_elements=[leases.name],
+                set_={"holder": taking.excluded.holder, "expires_at": taking.excluded.expires_at},
+                where=or_(
+                    leases.holder == self._holder, leases.expires_at <= func.clock_timestamp()
+                ),
+            )
+            .returning(leases.name)
+            .cte("lease")
+        )
+        skipped = bindparam("skipped", type_=ARRAY(Text))
+        return (
+            select(self._events)
+            .join(lease, true())
+            .where(events.subject != all_(skipped))
+            .order_by(events.id)
+            .limit(BATCH_ROWS)
+        )

@@ -1,0 +1,57 @@
+"""Valkey (or Redis) for a service: a client that gives up soon and comes back by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from chassis import config
+
+TIMEOUT_SECONDS = 1.0
+
+
+def connect(url: str) -> Redis:
+    """Make a client, which connects when it is first used and again whenever it has to.
+
+    A call that found its connection dead is tried once more, so that a server's restart costs no
+    caller an error: whatever is sent must be idempotent.
+    """
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        health_check_interval=30,
+        retry=Retry(NoBackoff(), 1),
+        # redis-py 8.1 asks each server for notices of Redis Enterprise, which Valkey refuses.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+
+
+class RedisStore(DependencyProvider):
+    """Inject ``store_cls(client)``, made once for the process."""
+
+    def __init__(self, store_cls: Callable[[Redis], Any], url_key: str = "REDIS_URL"):
+        self.store_cls = store_cls
+        self.url_key = url_key
+
+    def setup(self) -> None:
+        """Build the client from the configuration; the server may still be away."""
+        self.client = connect(config.text(self.url_key))
+        self.store = self.store_cls(self.client)
+
+    def stop(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def get_dependency(self, worker_ctx: Any) -> Any:
+        """Return the store."""
+        return self.store
+
+    def check(self) -> None:
+        """Raise unless the server answers: part of the service's readiness."""
+        self.client.ping()

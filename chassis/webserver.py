@@ -1,0 +1,212 @@
+"""The web server of a service: one per container, on the service's own port."""
+
+import contextlib
+import errno
+import logging
+import os
+import time
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Any
+
+import eventlet
+from eventlet import greenio, wsgi
+from eventlet.event import Event
+from eventlet.green import socket
+from nameko.exceptions import ConfigurationError
+from nameko.web.server import WebServer as NamekoWebServer
+from prometheus_client import Counter
+
+from chassis import config
+from chassis.connection import STATE_READING, Connection, raw_answer
+from chassis.telemetry import REGISTRY
+from chassis.wire import Limits, Refusal
+from chassis.wsgi import App, Page
+
+_log = logging.getLogger(__name__)
+
+BACKLOG = 256
+IDLE_SECONDS = 75.0
+# How long a stopping server still listens to connections that clients keep alive: one more
+# request on each is answered, with ``Connection: close``, instead of being lost on its way.
+LAST_REQUEST_SECONDS = 1.0
+# A connection that waits for its client makes room for a new one when there are too many.
+_WAITING = (wsgi.STATE_IDLE, STATE_READING)
+_EXHAUSTED_SECONDS = 0.1
+_POLL_SECONDS = 0.01
+_FULL = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections; try again."
+)
+_ANSWERS = Counter(
+    "http_answers", "HTTP answers by status.", ("service", "status"), registry=REGISTRY
+)
+
+
+class WebServer(NamekoWebServer):
+    """nameko's web server with limits, a strict reader, and a stop that loses no request."""
+
+    port_key = "HTTP_PORTS"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages: list[Page] = []
+        self._starting = False
+        self._connections: dict[int, list[Any]] = {}
+        self._drained: Event | None = None
+
+    def add_page(self, page: Page) -> None:
+        """Serve a page, which needs no worker; call it in ``setup()``."""
+        self.pages.append(page)
+
+    def address(self) -> tuple[str, int]:
+        """Return host and port; raise ConfigurationError naming the key.
+
+        Not nameko's property ``bind_addr``: nameko (3.0.0rc11) reads every property of an
+        extension while it binds, also of a server that this service does not want.
+        """
+        key = f"{self.port_key}.{self.container.service_name}"
+        return config.text("BIND_HOST"), config.positive_integer(key)
+
+    def setup(self) -> None:
+        """Take the port, so that a taken one stops the start."""
+        self.max_connections = config.positive_integer("MAX_CONNECTIONS")
+        self.grace_seconds = config.positive("STOP_GRACE_SECONDS")
+        self._sock = self._listen()
+
+    def _listen(self) -> Any:
+        host, port = self.address()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            # eventlet (0.41.3) sets SO_REUSEPORT by default, and two services share the port.
+            sock = eventlet.listen((host, port), family, backlog=BACKLOG, reuse_port=False)
+        except OSError as exc:
+            taken = exc.errno == errno.EADDRINUSE
+            what = "is in use" if taken else f"cannot be had: {exc.strerror}"
+            key = f"{self.port_key}.{self.container.service_name}"
+            # Raised before nameko waits for it, eventlet's queue would print a traceback.
+            eventlet.sleep(0)
+            error = f"port {port} on {host} {what} ({key} in config.yaml)"
+            raise ConfigurationError(error) from None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(None)
+        return sock
+
+    def start(self) -> None:
+        """Begin to accept connections."""
+        self._starting = True
+        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app())
+        self._gt = self.container.spawn_managed_thread(self.run)
+
+    def get_wsgi_app(self) -> App:
+        """Return the application with the routes of all entrypoints and pages."""
+        service = self.container.service_name
+        providers = [*self._providers, *self.pages]
+        return App(providers, lambda status: _ANSWERS.labels(service, status).inc())
+
+    def get_wsgi_server(self, sock: Any, wsgi_app: App, **_: Any) -> wsgi.Server:
+        """Return what eventlet's half of a connection asks for its settings."""
+        server = wsgi.Server(
+            sock, sock.getsockname(), wsgi_app, protocol=Connection, debug=False, log_output=False
+        )
+        server.limits = Limits(
+            line=config.positive_integer("MAX_HEADER_LINE_BYTES"),
+            head=config.positive_integer("MAX_HEADER_BYTES"),
+            body=config.positive_integer("MAX_BODY_BYTES"),
+        )
+        server.read_seconds = config.positive("REQUEST_READ_SECONDS")
+        server.idle_seconds = IDLE_SECONDS
+        return server
+
+    def run(self) -> None:
+        """Accept connections until the thread is killed."""
+        failing = False
+        while True:
+            try:
+                sock, address = self._sock.accept()
+            except OSError as exc:
+                # No file descriptor left, say: those that end make room for the next.
+                if not failing:
+                    _log.warning("cannot accept connections: %s", os.strerror(exc.errno or 0))
+                failing = True
+                self._evict(_WAITING)
+                eventlet.sleep(_EXHAUSTED_SECONDS)
+                continue
+            failing = False
+            self._admit(sock, address)
+
+    def _admit(self, sock: Any, address: Any) -> None:
+        if len(self._connections) >= self.max_connections and not self._evict(_WAITING):
+            with contextlib.closing(sock), contextlib.suppress(OSError):
+                sock.sendall(raw_answer(self._serv.app.refuse(_FULL)))
+            return
+        state = [address, sock, wsgi.STATE_IDLE]
+        self._connections[id(state)] = state
+        eventlet.spawn_n(self.process_request, state)
+
+    def _evict(self, states: Collection[str]) -> bool:
+        """Close the oldest connection in one of ``states``; return False if there is none."""
+        for state in self._connections.values():
+            if state[2] in states:
+                self._close(state)
+                return True
+        return False
+
+    @staticmethod
+    def _close(state: list[Any]) -> None:
+        state[2] = wsgi.STATE_CLOSE
+        greenio.shutdown_safe(state[1])
+
+    def process_request(self, state: list[Any], address: Any = None) -> None:
+        """Serve one connection to its end; no fault of it may reach the container."""
+        try:
+            Connection(state, self._serv)
+        except (OSError, eventlet.Timeout):
+            _log.debug("a client left")
+        except Exception:
+            _log.exception("connection failed")
+        finally:
+            state[1].close()
+            del self._connections[id(state)]
+
+    def drain(self, last_request_seconds: float = LAST_REQUEST_SECONDS) -> None:
+        """Take no new connection, answer what has been asked, and return when all are closed."""
+        if self._sock is None:
+            return
+        if self._drained:
+            self._drained.wait()
+            return
+        self._drained = Event()
+        try:
+            if self._starting:
+                self._serv.keepalive = False
+                self._gt.kill()
+                self._admit_backlog()
+            self._sock.close()
+            self._finish(time.monotonic(), last_request_seconds)
+        finally:
+            self._drained.send()
+
+    def _admit_backlog(self) -> None:
+        """Accept who is waiting already: closing the port would reset them."""
+        self._sock.settimeout(0)
+        with contextlib.suppress(OSError):
+            while True:
+                self._admit(*self._sock.accept())
+
+    def _finish(self, began: float, last_request_seconds: float) -> None:
+        while self._connections and (spent := time.monotonic() - began) < self.grace_seconds:
+            if spent >= last_request_seconds:
+                while self._evict((wsgi.STATE_IDLE,)):
+                    pass
+            eventlet.sleep(_POLL_SECONDS)
+        for state in list(self._connections.values()):
+            self._close(state)
+
+    def stop(self) -> None:
+        """Stop, once every entrypoint has: those drain the server before their workers end."""
+        self.drain(last_request_seconds=0)
+        self.wait_for_providers()
+
+    def kill(self) -> None:
+        """Stop without grace."""
+        self.drain(last_request_seconds=0)

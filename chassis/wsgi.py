@@ -1,0 +1,125 @@
+"""From a WSGI request to what its address names, and the manners that every answer shares."""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+from uuid import uuid4
+
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request as WerkzeugRequest
+from werkzeug.wrappers import Response
+
+from chassis import problems
+from chassis.errors import InvalidInput
+from chassis.wire import Refusal
+
+_log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Request(WerkzeugRequest):
+    """What an entrypoint is given: Werkzeug's request, its path's values and its id."""
+
+    path_values: Mapping[str, Any]
+    request_id: str
+
+
+class Provider(Protocol):
+    """Whoever answers at one address."""
+
+    def get_url_rule(self) -> Rule:
+        """Return the address and the methods."""
+
+    def handle_request(self, request: Request) -> Response:
+        """Answer; raise nothing but HTTPException and ServiceError."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A provider that needs no worker."""
+
+    path: str
+    answer: Callable[[], Response]
+
+    def get_url_rule(self) -> Rule:
+        """Return the address."""
+        return Rule(self.path, methods=["GET"])
+
+    def handle_request(self, request: Request) -> Response:
+        """Answer at once."""
+        return self.answer()
+
+
+class App:
+    """Give each request to the provider of its address; ``count`` hears every status."""
+
+    def __init__(self, providers: Iterable[Provider], count: Callable[[int], None]) -> None:
+        # No redirects from nearly right addresses: they turn a POST into a GET.
+        url_map = Map(strict_slashes=False, merge_slashes=False)
+        for provider in providers:
+            rule = provider.get_url_rule()
+            rule.endpoint = provider
+            url_map.add(rule)
+        self.routes = url_map.bind("localhost")
+        self.count = count
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        wanted = request.headers.get("X-Request-ID", "")
+        request.request_id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid4().hex
+        try:
+            response = self._answer(request)
+        except Exception as exc:
+            response = problems.of_exception(exc)
+            if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                _log.exception("request failed", extra={"request_id": request.request_id})
+        return self._finish(response, request.request_id)(environ, start_response)
+
+    def refuse(self, refusal: Refusal) -> Response:
+        """Return the answer to a request that was not worth reading to its end."""
+        response = problems.document(refusal.status, refusal.code, refusal.detail)
+        return self._finish(response, uuid4().hex)
+
+    def _answer(self, request: Request) -> Response:
+        path = _path(request)
+        if path == "*":
+            return _options("GET, HEAD, OPTIONS, POST, PUT, DELETE")
+        try:
+            provider, request.path_values = self.routes.match(path, request.method)
+        except MethodNotAllowed as exc:
+            if request.method == "OPTIONS":
+                return _options(problems.of_exception(exc).headers["Allow"])
+            raise
+        return provider.handle_request(request)
+
+    def _finish(self, response: Response, request_id: str) -> Response:
+        headers = response.headers
+        headers["X-Request-ID"] = request_id
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Cache-Control", "no-store")
+        self.count(response.status_code)
+        return response
+
+
+def _options(allow: str) -> Response:
+    response = Response(status="204 No Content", headers={"Allow": allow})
+    del response.headers["Content-Type"]
+    return response
+
+
+def _path(request: Request) -> str:
+    """Return the path as text; raise ``invalid_encoding`` for one that is none."""
+    try:
+        path: str = request.environ["PATH_INFO"].encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("invalid_encoding", "The path is not valid UTF-8.", "path") from None
+    if _CONTROL.search(path):
+        raise InvalidInput("invalid_encoding", "The path holds a control character.", "path")
+    return path

@@ -1,0 +1,83 @@
+"""Bring the databases up to date before the services start; look first whether they are."""
+
+import ast
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg2
+
+from embedded import binaries
+from embedded.child import Child
+from embedded.errors import CannotStart
+from embedded.settings import Settings
+
+POLL_SECONDS = 0.05
+
+
+def upgrade(settings: Settings, meanwhile: Callable[[], None]) -> None:
+    """Run ``alembic upgrade head`` for each service that needs it, all at once.
+
+    ``meanwhile`` is called again and again, and may raise to give up.
+    """
+    uris: dict[str, str] = settings.get("DB_URIS")
+    behind = [key.partition(":")[0] for key, uri in uris.items() if _is_behind(settings, key, uri)]
+    running = {service: _start(settings, service) for service in behind}
+    for service, child in running.items():
+        said = _outcome(child, meanwhile)
+        if child.status != 0:
+            last = said.decode(errors="replace").strip().rpartition("\n")[2]
+            raise CannotStart(f"the migration of {service}'s database failed: {last}")
+
+
+def _start(settings: Settings, service: str) -> Child:
+    program = binaries.script("alembic")
+    argv = [str(program), "-c", f"{service}/alembic.ini", "upgrade", "head"]
+    return Child(argv, output=subprocess.PIPE, cwd=settings.root)
+
+
+def _outcome(child: Child, meanwhile: Callable[[], None]) -> bytes:
+    while True:
+        try:
+            said: bytes = child.process.communicate(timeout=POLL_SECONDS)[0]
+            return said
+        except subprocess.TimeoutExpired:
+            meanwhile()
+
+
+def _is_behind(settings: Settings, key: str, uri: str) -> bool:
+    """Tell whether alembic has anything to do, in a hundredth of the time it takes to ask it."""
+    try:
+        connection = psycopg2.connect(uri.replace("+psycopg2", ""), connect_timeout=5)
+    except psycopg2.Error:
+        return True  # alembic knows how to say what is wrong
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT version_num FROM alembic_version")
+            found = {version for (version,) in cursor.fetchall()}
+    except psycopg2.Error:
+        return True
+    finally:
+        connection.close()
+    return found != heads(settings.root / key.partition(":")[0] / "migrations/versions")
+
+
+def heads(folder: Path) -> set[object]:
+    """Return the revisions on which no other one builds."""
+    written = [_assignments(path) for path in folder.glob("[!_]*.py")]
+    return {each["revision"] for each in written} - {each["down_revision"] for each in written}
+
+
+def _assignments(path: Path) -> dict[str, object]:
+    """Return the constants that a module assigns to names."""
+    found: dict[str, object] = {}
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.Assign):
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value:
+            target, value = statement.target, statement.value
+        else:
+            continue
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
+            found[target.id] = value.value
+    return found

@@ -1,0 +1,200 @@
+"""The whole system: servers, migrations, five services, in order up and in order down."""
+
+import http.client
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from embedded import binaries, claims, migrations, ports, servers
+from embedded.child import Child
+from embedded.console import Console
+from embedded.errors import CannotStart
+from embedded.postgres import PostgresServer
+from embedded.server import Server
+from embedded.settings import Settings
+from embedded.unit import Unit
+
+READY_SECONDS = 60.0
+TELL_SECONDS = 10.0
+POLL_SECONDS = 0.05
+SAME_REQUEST_SECONDS = 0.5
+KILL_AFTER_SECONDS = 2.0  # beyond the grace that a service takes for itself
+# eventlet 0.41.3 warns of its own deprecation whenever it is imported, first of all by nameko.
+EVENTLET_IN_SILENCE = ("-W", "ignore:::nameko.extensions")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop(Exception):
+    """Somebody asked the system to stop."""
+
+
+class System:
+    """Run everything that config.yaml describes, until somebody asks to stop."""
+
+    def __init__(self, settings: Settings, *, with_parent: bool = False) -> None:
+        self.settings = settings
+        self.console = Console()
+        self.servers: list[Server] = []
+        self.services: dict[str, Child] = {}
+        self.units: list[Unit] = []
+        self.asked = 0
+        self.asked_at = -math.inf
+        self.parent = os.getppid() if with_parent else None
+
+    def run(self) -> None:
+        """Start, serve and stop; raise CannotStart when something does not start or stay up."""
+        for signum in SIGNALS:
+            signal.signal(signum, self._ask_to_stop)
+        try:
+            self._start()
+            self._wait_until(self._is_ready)
+            self.console.say(self._welcome())
+            while True:
+                self._tend()
+        except Stop:
+            self.console.say("\nstopping (Ctrl-C again: at once)")
+        finally:
+            self._stop()
+        self.console.say("stopped")
+
+    def _start(self) -> None:
+        wanted = servers.wanted(self.settings)
+        claims.check(
+            [*(claim for _, claim in wanted), *claims.of_services(self.settings)], self.settings
+        )
+        self.servers = [server for server, _ in wanted]
+        self.console.say(f"starting {_list(self.servers)} and the services ...")
+        self.units = [Unit(server.name, _spawner(server)) for server in self.servers]
+        for unit in self.units:
+            self._check_asked()
+            unit.start()
+        for server in self.servers:
+            server.wait(self._check_asked)
+            if isinstance(server, PostgresServer):
+                server.ensure_databases(servers.databases(self.settings))
+        migrations.upgrade(self.settings, self._check_asked)
+        for name in self.settings.get("HTTP_PORTS"):
+            self._check_asked()
+            unit = Unit(name, self._service_starter(name))
+            unit.start()
+            self.units.append(unit)
+
+    def _service_starter(self, name: str) -> Callable[[], Child]:
+        nameko = [sys.executable, *EVENTLET_IN_SILENCE, str(binaries.script("nameko"))]
+        argv = [*nameko, "run", "--config", "config.yaml", f"{name}.service"]
+
+        def start() -> Child:
+            service = Child(argv, output=subprocess.PIPE, cwd=self.settings.root)
+            assert service.process.stdout is not None
+            self.console.follow(name, service.process.stdout)
+            self.services[name] = service
+            return service
+
+        return start
+
+    def _tend(self) -> None:
+        self._check_asked()
+        for unit in self.units:
+            unit.tend(self.console.say)
+        time.sleep(POLL_SECONDS)
+
+    def _wait_until(self, ready: Callable[[], str]) -> None:
+        """Wait until ``ready`` names nothing that is missing; say what is, from time to time."""
+        began = told = time.monotonic()
+        while missing := ready():
+            self._tend()
+            now = time.monotonic()
+            if now - began > READY_SECONDS:
+                raise CannotStart(f"not ready after {READY_SECONDS:.0f} s: {missing}")
+            if now - told > TELL_SECONDS:
+                told = now
+                self.console.say(f"not ready yet: {missing}")
+
+    def _is_ready(self) -> str:
+        """Return what is missing, or nothing."""
+        port = self.settings.port("HTTP_PORTS.gateway")
+        connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=5)
+        try:
+            connection.request("GET", "/health/ready")
+            answer = connection.getresponse()
+            body = answer.read()
+        except OSError:
+            return "the gateway does not answer"
+        finally:
+            connection.close()
+        return "" if answer.status == 200 else _missing(body)
+
+    def _welcome(self) -> str:
+        url = self.settings.get("PUBLIC_URL")
+        return (
+            f"\n  Delinkcious is running.\n\n"
+            f"    open in a browser   {url}\n"
+            f"    a token for a shell make token USER=alice\n"
+            f"    sample data         make demo\n"
+            f"    data and logs       {self.settings.data}\n"
+            f"    stop                Ctrl-C\n"
+        )
+
+    def _stop(self) -> None:
+        """Stop the services, which finish what they have begun, and then what they lean on."""
+        grace = float(self.settings.get("STOP_GRACE_SECONDS")) + KILL_AFTER_SECONDS
+        services = list(self.services.values())
+        self._end(services, [signal.SIGTERM] * len(services), grace)
+        running = [server for server in self.servers if server.child]
+        self._end(
+            [server.child for server in running if server.child],
+            [server.stop_signal for server in running],
+            grace,
+        )
+        self.console.drain()
+
+    def _end(self, children: list[Child], signals: list[int], grace: float) -> None:
+        """Ask processes to stop; kill those that don't in time, or when asked once more."""
+        for child, signum in zip(children, signals, strict=True):
+            child.signal(signum)
+        deadline = time.monotonic() + grace
+        while any(child.status is None for child in children):
+            if time.monotonic() > deadline or self.asked > 1:
+                break
+            time.sleep(POLL_SECONDS / 5)
+        for child in children:
+            if child.status is None:
+                child.kill()
+
+    def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
+        # One request may arrive twice: from the terminal, and handed on by make.
+        now = time.monotonic()
+        if now - self.asked_at > SAME_REQUEST_SECONDS:
+            self.asked += 1
+        self.asked_at = now
+
+    def _check_asked(self) -> None:
+        if self.asked or (self.parent is not None and os.getppid() != self.parent):
+            raise Stop
+
+
+def _spawner(server: Server) -> Callable[[], Child]:
+    def start() -> Child:
+        server.spawn()
+        assert server.child is not None
+        return server.child
+
+    return start
+
+
+def _list(servers: list[Server]) -> str:
+    return ", ".join(server.name for server in servers) or "no server"
+
+
+def _missing(body: bytes) -> str:
+    """Return what a health answer complains of."""
+    try:
+        return "waiting for " + ", ".join(json.loads(body)["waiting_for"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")[:200]

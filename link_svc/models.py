@@ -1,0 +1,91 @@
+"""The tables that link_svc owns; the limits that the database repeats stand in the migrations."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from chassis import outbox
+
+# Compared byte by byte, the same on every server whatever its locale.
+_NAME = Text(collation="C")
+
+
+class Base(DeclarativeBase):
+    """What this service keeps in its database."""
+
+
+class Owner(Base):
+    """The counters of a person's links.
+
+    Every change begins with an update of this row. Its lock puts one owner's changes in a row,
+    while different owners never wait for each other.
+    """
+
+    __tablename__ = "owners"
+
+    owner: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    link_count: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Link(Base):
+    """A link; ``created_at`` and ``id`` grow in the order in which its owner's adds commit."""
+
+    __tablename__ = "links"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    owner: Mapped[str] = mapped_column(_NAME)
+    url: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    status: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
+    visibility: Mapped[str] = mapped_column(Text, server_default=text("'followers'"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        # The URL itself may be 8 kB of UTF-8, and a B-tree takes no key above 2.7 kB.
+        Index("links_owner_url_key", "owner", func.md5(url), unique=True),
+        Index("links_owner_created_at_idx", "owner", "created_at", "id"),
+    )
+
+
+class LinkTag(Base):
+    """An index entry: the tag's links in listing order, so that a page is one range scan."""
+
+    __tablename__ = "link_tags"
+
+    owner: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    tag: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    link_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("links.id", ondelete="CASCADE"), primary_key=True
+    )
+
+    __table_args__ = (Index("link_tags_link_id_idx", "link_id"),)
+
+
+class OutboxEvent(outbox.OutboxMixin, Base):
+    """An event that is not published yet."""
+
+    __tablename__ = "outbox"
+
+
+class OutboxLease(outbox.OutboxLeaseMixin, Base):
+    """Which replica publishes."""
+
+    __tablename__ = "outbox_lease"

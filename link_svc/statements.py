@@ -1,0 +1,90 @@
+"""The SQL of link_svc: each change of a link is one statement."""
+
+from sqlalchemy import text
+
+# In each change the owner's row comes first. From then on, until the commit, the owner's other
+# changes wait: the count is exact, the version has no gaps, and the clock, read under that lock
+# and never set back, makes rows visible in the order of their keys, as paging by key needs.
+ADD = text(
+    """
+    WITH turn AS (
+        INSERT INTO owners AS o (owner, link_count, version, changed_at)
+        VALUES (:owner, 1, 1, clock_timestamp())
+        ON CONFLICT (owner) DO UPDATE
+           SET link_count = o.link_count + 1, version = o.version + 1,
+               changed_at = greatest(clock_timestamp(), o.changed_at)
+         WHERE o.link_count < :quota
+        RETURNING version, changed_at
+    ), link AS (
+        INSERT INTO links (owner, url, title, description, tags, created_at, updated_at)
+        SELECT :owner, :url, :title, :description, CAST(:tags AS text[]), changed_at, changed_at
+          FROM turn
+        ON CONFLICT (owner, md5(url)) DO NOTHING
+        RETURNING *
+    ), tagged AS (
+        INSERT INTO link_tags (owner, tag, created_at, link_id)
+        SELECT owner, unnest(tags), created_at, id FROM link
+    )
+    SELECT turn.version, link.* FROM turn LEFT JOIN link ON true
+    """
+)
+
+EXISTS = text("SELECT 1 FROM links WHERE owner = :owner AND md5(url) = md5(:url)")
+
+LOCK = text(
+    """
+    SELECT links.* FROM owners JOIN links USING (owner)
+     WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url
+       FOR UPDATE
+    """
+)
+
+UPDATE = text(
+    """
+    WITH turn AS (
+        UPDATE owners
+           SET version = version + 1, changed_at = greatest(clock_timestamp(), changed_at)
+         WHERE owner = :owner
+        RETURNING version, changed_at
+    ), link AS (
+        UPDATE links
+           SET title = :title, description = :description, tags = CAST(:tags AS text[]),
+               updated_at = turn.changed_at
+          FROM turn WHERE id = :id
+        RETURNING links.*
+    ), untagged AS (
+        DELETE FROM link_tags WHERE link_id = :id AND tag = ANY(CAST(:gone AS text[]))
+    ), tagged AS (
+        INSERT INTO link_tags (owner, tag, created_at, link_id)
+        SELECT owner, unnest(CAST(:come AS text[])), created_at, id FROM link
+    )
+    SELECT turn.version, link.* FROM turn, link
+    """
+)
+
+DELETE = text(
+    """
+    WITH turn AS (
+        UPDATE owners
+           SET link_count = link_count - 1, version = version + 1,
+               changed_at = greatest(clock_timestamp(), changed_at)
+         WHERE owner = :owner AND link_count > 0
+        RETURNING owner, version
+    ), link AS (
+        DELETE FROM links USING turn
+         WHERE links.owner = turn.owner AND md5(url) = md5(:url) AND url = :url
+        RETURNING links.*
+    )
+    SELECT turn.version, link.* FROM turn, link
+    """
+)
+
+# The tag with the fewest links, counted no further than it matters.
+RAREST = text(
+    """
+    SELECT tag FROM unnest(CAST(:tags AS text[])) AS wanted (tag)
+     ORDER BY (SELECT count(*) FROM (SELECT FROM link_tags
+                WHERE owner = :owner AND link_tags.tag = wanted.tag LIMIT 1000) AS found)
+     LIMIT 1
+    """
+)

@@ -1,0 +1,122 @@
+"""CloudEvents, RPC documents and protobuf messages in; domain values and messages out."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis import errors
+from news_svc import domain
+from protos import news_pb2
+
+if TYPE_CHECKING:
+    from chassis.events import Event as CloudEvent
+
+T = TypeVar("T")
+
+_EVENT_TYPES = {
+    domain.EventType.LINK_ADDED: news_pb2.LINK_ADDED,
+    domain.EventType.LINK_UPDATED: news_pb2.LINK_UPDATED,
+    domain.EventType.LINK_DELETED: news_pb2.LINK_DELETED,
+}
+_ORDERS = {news_pb2.OLDEST: domain.Order.OLDEST, news_pb2.NEWEST: domain.Order.NEWEST}
+_FOLLOWS = {"follow.added": True, "follow.removed": False}
+
+
+class UsernamesDoc(TypedDict):
+    """A page of ``social_graph_svc.get_followers`` and ``get_following``."""
+
+    usernames: list[str]
+    next_token: str
+
+
+def published(event: "CloudEvent", sequence: int) -> domain.Published:
+    """Read an event of ``link-events``: data ``{"link": {"url", "title"}, "version"}``.
+
+    Raise ``unknown_event_type`` or ``invalid_event``; unknown fields are ignored.
+    """
+    if event.type not in set(domain.EventType):
+        raise _unknown(event.type)
+    link = _field(event.data, "link", dict)
+    happened = domain.Event(
+        type=domain.EventType(event.type),
+        author=event.subject,
+        url=_field(link, "url", str),
+        title=_field(link, "title", str),
+        time=_utc(event.time),
+    )
+    version = _field(event.data, "version", int)
+    return domain.Published(happened, event.id, version, sequence)
+
+
+def follow_change(event: "CloudEvent") -> domain.FollowChange:
+    """Read an event of ``follow-events``: data ``{"followed", "version"}``.
+
+    Raise ``unknown_event_type`` or ``invalid_event``; unknown fields are ignored.
+    """
+    if event.type not in _FOLLOWS:
+        raise _unknown(event.type)
+    return domain.FollowChange(
+        follower=event.subject,
+        followed=_field(event.data, "followed", str),
+        follows=_FOLLOWS[event.type],
+        version=_field(event.data, "version", int),
+    )
+
+
+def news_query(request: news_pb2.GetNewsRequest) -> domain.NewsQuery:
+    """Read a request; raise ``invalid_order`` and what ``NewsQuery.new`` raises."""
+    order = _ORDERS.get(request.order)
+    if order is None:
+        raise errors.InvalidInput("invalid_order", "An order is OLDEST or NEWEST.", "order")
+    return domain.NewsQuery.new(request.username, request.startToken, request.pageSize, order)
+
+
+def news_page(page: domain.Page) -> news_pb2.GetNewsResponse:
+    """Write a page as the reply."""
+    return news_pb2.GetNewsResponse(
+        events=[_message(event) for event in page.events], nextToken=page.next_token
+    )
+
+
+def refusal(error: errors.ServiceError) -> news_pb2.GetNewsResponse:
+    """Write a refusal as the published contract has it: in ``err`` of an OK reply."""
+    return news_pb2.GetNewsResponse(err=str(error))
+
+
+def from_a_service(metadata: Iterable[tuple[str, Any]]) -> bool:
+    """Tell whether a call comes from one of our services: they send nameko's call stack."""
+    return any(name == "x-nameko-call_id_stack" for name, _ in metadata)
+
+
+def _message(event: domain.Event) -> news_pb2.Event:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(event.time)
+    return news_pb2.Event(
+        eventType=_EVENT_TYPES[event.type],
+        username=event.author,
+        url=event.url,
+        title=event.title,
+        timestamp=timestamp,
+    )
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise errors.InvalidInput("invalid_event", "The time is out of range.", "time") from None
+
+
+def _field(document: dict[str, Any], name: str, kind: type[T]) -> T:
+    value = document.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise errors.InvalidInput(
+            "invalid_event", f"The event's {name} is missing or of the wrong kind.", name
+        )
+    return value
+
+
+def _unknown(event_type: str) -> errors.InvalidInput:
+    return errors.InvalidInput("unknown_event_type", f"Nobody here reads {event_type!r}.", "type")

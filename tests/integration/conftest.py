@@ -1,0 +1,71 @@
+"""Real neighbours: one PostgreSQL, NATS and Valkey for the whole run, started when first asked for.
+
+A test that stops a server starts it again before it ends.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from embedded import ports
+from embedded.nats import NatsServer
+from embedded.postgres import PostgresServer
+from embedded.server import Server
+from embedded.valkey import ValkeyServer
+
+DATABASES = ("link_svc", "social_graph_svc", "user_svc")
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """Return a folder for data; pytest's own is out of reach for PostgreSQL's user."""
+    folder = Path(tempfile.mkdtemp(prefix="delinkcious-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
+def running(server: AnyServer) -> Iterator[AnyServer]:
+    """Start a server, and stop it in the end, in whatever state a test has left it."""
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[PostgresServer]:
+    """Return PostgreSQL with the services' databases, which are empty."""
+    for server in running(PostgresServer(server_folder / "postgres", ports.free_port())):
+        server.ensure_databases(DATABASES)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server(server_folder: Path) -> Iterator[NatsServer]:
+    """Return NATS with JetStream."""
+    yield from running(NatsServer(server_folder / "nats", ports.free_port()))
+
+
+@pytest.fixture(scope="session")
+def nats_url(nats_server: NatsServer) -> str:
+    """Return where NATS listens."""
+    return nats_server.url
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_folder: Path) -> Iterator[ValkeyServer]:
+    """Return Valkey."""
+    yield from running(ValkeyServer(server_folder / "valkey", ports.free_port()))
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """Return where Valkey listens."""
+    return valkey_server.url

@@ -1,0 +1,214 @@
+"""Streams: in order, one at a time over all replicas, and nothing lost by faults."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from nameko import config
+
+from chassis import nats, streams
+from chassis.events import Event
+from embedded import ports
+from embedded.nats import NatsServer
+from tests.processes import ServiceProcess, until
+
+STREAM = "test-events"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    """Return a NATS of this test's own: it is stopped, wiped and killed."""
+    server = NatsServer(tmp_path / "nats", ports.free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def settings(server: NatsServer) -> dict[str, Any]:
+    """Return the configuration, which holds in this process too."""
+    values = {
+        "AMQP_URI": server.url,
+        "NATS_URL": server.url,
+        "STREAM_REPLICAS": 1,
+        "RPC_TIMEOUT_SECONDS": 2,
+        "STOP_GRACE_SECONDS": 3,
+        "SERVICE_CONTAINER_CLS": "chassis.container.Container",
+    }
+    config.update(values)
+    return values
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Return the file into which the consumers write."""
+    path = tmp_path / "written"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def consume(
+    settings: dict[str, Any], written: Path, tmp_path: Path
+) -> Iterator[Callable[[], ServiceProcess]]:
+    """Start consumers."""
+    started: list[ServiceProcess] = []
+
+    def consume() -> ServiceProcess:
+        process = ServiceProcess(
+            "tests.integration.stream_services",
+            config=settings,
+            folder=tmp_path,
+            env={"WRITE_TO": str(written)},
+        )
+        started.append(process.start())
+        return process
+
+    yield consume
+    for process in started:
+        process.stop()
+
+
+def publish(n: int, kind: str = "plain", subject: str = "alice", body: bytes | None = None) -> int:
+    event = Event(str(uuid4()), "/test", kind, subject, datetime.now(UTC), {"n": n})
+    content = event.encode() if body is None else body
+
+    def try_it() -> int:
+        return streams.publish(STREAM, f"{STREAM}.{subject}", content, event.id, timeout=2)
+
+    return until(try_it)
+
+
+def numbers(written: Path) -> list[int]:
+    return [int(line.split()[3]) for line in written.read_text().splitlines()]
+
+
+def handled(written: Path) -> list[int]:
+    """Return the numbers, each once: what was not known to be acknowledged comes again."""
+    return list(dict.fromkeys(numbers(written)))
+
+
+def handlers(written: Path) -> set[int]:
+    return {int(line.split()[0]) for line in written.read_text().splitlines()}
+
+
+def waited(consumer: ServiceProcess) -> int:
+    return consumer.log.read_text().count("The store is away.\n")
+
+
+def dead_letters() -> list[Any]:
+    async def read(client: Any) -> list[Any]:
+        js = client.jetstream()
+        info = await js.stream_info("dead-letters")
+        last = info.state.last_seq
+        return [(await js.get_msg("dead-letters", seq)).data for seq in range(1, last + 1)]
+
+    return nats.streams().call(read, 5)
+
+
+def test_events_arrive_in_order_with_their_sequence(
+    consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    sequences = [publish(n) for n in range(20)]
+    consume()
+    until(lambda: len(numbers(written)) == 20)
+    assert numbers(written) == list(range(20))
+    assert [int(line.split()[1]) for line in written.read_text().splitlines()] == sequences
+
+
+def test_the_same_message_id_is_stored_once(settings: dict[str, Any]) -> None:
+    until(lambda: streams.publish(STREAM, f"{STREAM}.bob", b"{}", "one-id", timeout=2))
+    first = streams.publish(STREAM, f"{STREAM}.bob", b"{}", "one-id", timeout=2)
+    assert streams.publish(STREAM, f"{STREAM}.bob", b"{}", "another", timeout=2) == first + 1
+
+
+def test_what_cannot_be_handled_becomes_a_dead_letter_and_blocks_nothing(
+    consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    consume()
+    bad = [b"not json", b"\xff\xfe", b"[]", json.dumps({"id": "x"}).encode(), b"9" * 500_000]
+    for body in bad:
+        publish(0, body=body)
+    publish(1, kind="refused")
+    publish(2, kind="poison")
+    publish(3)
+    until(lambda: numbers(written) == [3])
+    assert until(lambda: len(dead_letters()) == len(bad) + 2)
+    assert dead_letters()[: len(bad)] == bad
+
+
+def test_an_event_waits_for_what_its_handler_needs(
+    consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    consumer = consume()
+    publish(1, kind="later")
+    publish(2)
+    until(lambda: waited(consumer) >= 8)  # more tries than an event at fault itself would get
+    assert numbers(written) == []
+    written.with_suffix(".ready").touch()
+    until(lambda: numbers(written) == [1, 2])
+
+
+def test_one_replica_handles_at_a_time_and_the_other_goes_on(
+    consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    replicas = [consume(), consume()]
+    for n in range(50):
+        publish(n)
+    until(lambda: len(numbers(written)) == 50)
+    replicas[0].signal(signal.SIGKILL)
+    replicas[0].wait()
+    for n in range(50, 60):
+        publish(n)
+    until(lambda: len(handled(written)) == 60, seconds=15)
+    assert handled(written) == list(range(60))
+
+
+def test_a_frozen_replica_is_passed_over(
+    consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    replicas = [consume(), consume()]
+    publish(0)
+    until(lambda: numbers(written) == [0])
+    frozen = next(each for each in replicas if each.pid in handlers(written))
+    frozen.signal(signal.SIGSTOP)
+    for n in range(1, 6):
+        publish(n)
+    until(lambda: len(handled(written)) == 6, seconds=40)
+    assert handled(written) == list(range(6))
+
+
+def test_consuming_goes_on_after_the_server_was_killed_and_after_it_was_wiped(
+    consume: Callable[[], ServiceProcess], written: Path, server: NatsServer
+) -> None:
+    consumer = consume()
+    publish(0)
+    until(lambda: numbers(written) == [0])
+    server.kill()
+    server.start()
+    publish(1)
+    until(lambda: handled(written) == [0, 1])
+    server.kill()
+    shutil.rmtree(server.folder)
+    server.start()
+    publish(2)
+    until(lambda: handled(written) == [0, 1, 2])
+    assert consumer.alive()
+
+
+def test_stop_finishes_the_event_in_hand(
+    consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    consumer = consume()
+    publish(0)
+    until(lambda: numbers(written) == [0])
+    assert consumer.stop() == 0
+    publish(1)
+    consume()
+    until(lambda: numbers(written) == [0, 1])

@@ -1,0 +1,241 @@
+"""One suite for the store of users, in memory and in PostgreSQL; then what only the latter has."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from chassis.errors import NotFound, Unauthenticated
+from tests.fakes.user_svc import FakeUserStore
+from tests.integration import service_database
+from user_svc import domain
+from user_svc.models import Base, IdentityRow, TokenRow, UserRow
+from user_svc.store import UserStore
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Database:
+    """Users in PostgreSQL; each thread may have stores of its own."""
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def store(self):
+        return UserStore(Session(self.engine, expire_on_commit=False))
+
+    def last_use(self, token):
+        return self.one(select(TokenRow.last_used_at).where(TokenRow.token_hash == token.hash))
+
+    def tokens(self):
+        return self.one(select(func.count()).select_from(TokenRow))
+
+    def one(self, statement):
+        with self.engine.connect() as connection:
+            return connection.scalar(statement)
+
+
+class Memory:
+    """Users in the fake."""
+
+    def __init__(self):
+        self._store = FakeUserStore()
+
+    def store(self):
+        return self._store
+
+    def last_use(self, token):
+        return self._store.tokens[token.hash][2]
+
+    def tokens(self):
+        return len(self._store.tokens)
+
+
+@pytest.fixture(scope="module")
+def engine(postgres):
+    with service_database.migrated(postgres, "user_svc", "user_store") as engine:
+        yield engine
+
+
+@pytest.fixture
+def database(engine):
+    service_database.empty(engine, Base.metadata)
+    return Database(engine)
+
+
+@pytest.fixture(params=["memory", "database"])
+def home(request):
+    return Memory() if request.param == "memory" else request.getfixturevalue("database")
+
+
+@pytest.fixture
+def store(home):
+    return home.store()
+
+
+def person(login, subject=None, **fields):
+    return domain.Identity("github", subject or f"id of {login}", login, **fields)
+
+
+def a_token(now=NOW, days=30):
+    return domain.AccessToken.new(days, now)
+
+
+# ---- the suite of both
+
+
+def test_the_first_sign_in_makes_a_user(store):
+    token = a_token()
+    user = store.sign_in(person("bob", name="Bob 🙂", email="bob@example.com"), token)
+    assert user == domain.User("bob", "Bob 🙂", "bob@example.com")
+    assert store.get("bob") == user
+    assert store.verify(token.hash, NOW) == domain.Grant("bob", token.expires_at)
+
+
+def test_a_renamed_login_is_the_same_person(store):
+    store.sign_in(person("bob", "1", name="Bob"), a_token())
+    user = store.sign_in(person("robert", "1", name="Robert", email="r@example.com"), a_token())
+    assert user == domain.User("bob", "Robert", "r@example.com")
+    assert store.get("bob") == user
+    with pytest.raises(NotFound):
+        store.get("robert")
+
+
+def test_a_name_that_is_taken_gets_a_number(store):
+    names = [store.sign_in(person(login, login), a_token()).username for login in ("bob", "BOB")]
+    assert names == ["bob", "BOB-2"]
+    assert store.sign_in(person("Bob", "3"), a_token()).username == "Bob-3"
+
+
+def test_one_subject_at_two_providers_is_two_people(store):
+    store.sign_in(domain.Identity("github", "1", "bob"), a_token())
+    assert store.sign_in(domain.Identity("ghe", "1", "bob"), a_token()).username == "bob-2"
+
+
+def test_a_user_is_found_in_whatever_case(store):
+    store.sign_in(person("BoB"), a_token())
+    assert store.get("bob").username == store.get("BOB").username == "BoB"
+
+
+def test_nobody_is_not_found(store):
+    with pytest.raises(NotFound) as refusal:
+        store.get("nobody")
+    assert (refusal.value.code, refusal.value.field) == ("no_such_user", "username")
+
+
+def test_each_sign_in_gives_another_token(store):
+    first, second = a_token(), a_token()
+    store.sign_in(person("bob"), first)
+    store.sign_in(person("bob"), second)
+    assert store.verify(first.hash, NOW).username == store.verify(second.hash, NOW).username
+
+
+def test_an_unknown_token_is_denied(store):
+    with pytest.raises(Unauthenticated, match="Access Denied!"):
+        store.verify(a_token().hash, NOW)
+
+
+def test_a_token_is_denied_from_its_expiry_on(store):
+    token = a_token()
+    store.sign_in(person("bob"), token)
+    assert store.verify(token.hash, token.expires_at - timedelta(microseconds=1))
+    with pytest.raises(Unauthenticated):
+        store.verify(token.hash, token.expires_at)
+
+
+def test_a_revoked_token_is_denied_and_no_other(store):
+    gone, kept = a_token(), a_token()
+    store.sign_in(person("bob"), gone)
+    store.sign_in(person("bob"), kept)
+    store.revoke(gone.hash)
+    store.revoke(gone.hash)
+    with pytest.raises(Unauthenticated):
+        store.verify(gone.hash, NOW)
+    assert store.verify(kept.hash, NOW)
+
+
+def test_signing_in_clears_away_ones_own_expired_tokens(home, store):
+    mine, others = a_token(days=1), a_token(days=1)
+    store.sign_in(person("bob"), mine)
+    store.sign_in(person("eve"), others)
+    store.sign_in(person("bob"), a_token(now=NOW + timedelta(days=2)))
+    assert home.tokens() == 2
+
+
+def test_the_last_use_is_kept_by_the_hour(home, store):
+    token = a_token()
+    store.sign_in(person("bob"), token)
+    assert home.last_use(token) == NOW
+    store.verify(token.hash, NOW + HOUR - timedelta(seconds=1))
+    assert home.last_use(token) == NOW
+    store.verify(token.hash, NOW + HOUR)
+    assert home.last_use(token) == NOW + HOUR
+
+
+# ---- what only PostgreSQL has
+
+
+def at_once(database, calls):
+    """Run the calls side by side, each with a store of its own."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        running = [pool.submit(call, database.store()) for call in calls]
+        return [each.result() for each in running]
+
+
+def test_people_of_one_login_who_come_at_once_get_a_name_each(database):
+    calls = [
+        lambda store, n=n: store.sign_in(person("bob", f"{n}"), a_token()).username
+        for n in range(20)
+    ]
+    expected = {"bob"} | {f"bob-{n}" for n in range(2, 21)}
+    assert set(at_once(database, calls)) == expected
+
+
+def test_one_person_who_signs_in_many_times_at_once_is_one_user(database):
+    tokens = [a_token() for _ in range(20)]
+    calls = [lambda store, token=token: store.sign_in(person("bob"), token) for token in tokens]
+    assert at_once(database, calls) == [domain.User("bob")] * 20
+    assert database.one(select(func.count()).select_from(UserRow)) == 1
+    assert database.one(select(func.count()).select_from(IdentityRow)) == 1
+    assert {database.store().verify(token.hash, NOW).username for token in tokens} == {"bob"}
+
+
+def test_verifying_is_one_statement(database):
+    store, token = database.store(), a_token()
+    store.sign_in(person("bob"), token)
+    statements = []
+    event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    store.verify(token.hash, NOW)
+    assert [statement.split()[0] for statement in statements] == ["SELECT"]
+
+
+def test_verifying_uses_the_indexes(database):
+    plan = (
+        "EXPLAIN SELECT * FROM access_tokens JOIN users ON users.id = user_id"
+        " WHERE token_hash = '\\x00' AND expires_at > now()"
+    )
+    with database.engine.connect() as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        told = "\n".join(connection.scalars(text(plan)))
+    assert "access_tokens_pkey" in told
+    assert "users_pkey" in told
+
+
+@pytest.mark.parametrize("wrong", [{"username": "-"}, {"username": "a b"}, {"username": "BOB"}])
+def test_the_database_repeats_the_rules(database, wrong):
+    database.store().sign_in(person("bob"), a_token())
+    row = {"name": "", "email": "", "created_at": NOW, **wrong}
+    with database.engine.connect() as connection, pytest.raises(IntegrityError):
+        connection.execute(insert(UserRow).values(**row))
+
+
+def test_the_secret_is_not_kept(database):
+    token = a_token()
+    database.store().sign_in(person("bob"), token)
+    kept = database.one(text("SELECT string_agg(access_tokens::text, ' ') FROM access_tokens"))
+    assert token.secret not in kept
+    assert token.secret.encode().hex() not in kept

@@ -1,0 +1,245 @@
+"""Every route: who calls, what is passed on, and what comes back."""
+
+import json
+from typing import Any
+from unittest.mock import Mock, create_autospec
+
+import pytest
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
+from nameko.testing.services import worker_factory
+from werkzeug.test import EnvironBuilder
+
+from chassis import errors, http
+from gateway import clients, oauth
+from gateway.service import GatewayService
+from link_svc.service import LinkService
+from social_graph_svc.service import SocialGraphService
+from user_svc.service import UserService
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+PUBLIC = "http://localhost:5000"
+
+
+@pytest.fixture
+def gateway() -> Any:
+    service = worker_factory(
+        GatewayService,
+        public_url=PUBLIC,
+        development=True,
+        sign_in=create_autospec(oauth.SignIn, instance=True),
+        users=create_autospec(UserService, instance=True),
+        links=create_autospec(LinkService, instance=True),
+        social_graph=create_autospec(SocialGraphService, instance=True),
+        news=create_autospec(clients.News, instance=True),
+    )
+    service.users.verify_token.return_value = {"username": "alice", "expires_at": ""}
+    service.users.get_user.side_effect = lambda name: {"username": name.capitalize()}
+    service.sign_in.forget.side_effect = lambda response: response
+    return service
+
+
+def a_request(path: str = "/", token: str = "dlk_a", **options: Any) -> http.Request:
+    headers = options.pop("headers", {}) | ({"Access-Token": token} if token else {})
+    return http.Request(EnvironBuilder(path, headers=headers, **options).get_environ())
+
+
+def routes() -> set[tuple[str, str]]:
+    handlers = vars(GatewayService).values()
+    return {
+        (method, entrypoint.url)
+        for handler in handlers
+        for entrypoint in getattr(handler, ENTRYPOINT_EXTENSIONS_ATTR, ())
+        for method in entrypoint.method.split(",")
+    }
+
+
+def test_routes_are_those_of_the_design() -> None:
+    api = {
+        ("GET", "links"),
+        ("POST", "links"),
+        ("PUT", "links"),
+        ("DELETE", "links"),
+        ("GET", "followers"),
+        ("GET", "following"),
+        ("POST", "following"),
+        ("DELETE", "following"),
+        ("GET", "news"),
+    }
+    assert routes() == {
+        ("GET", "/"),
+        ("GET", "/login"),
+        ("GET", "/login/authorized"),
+        ("GET", "/logout"),
+        ("POST", "/logout"),
+        *((method, f"/{version}/{path}") for method, path in api for version in ("v1.0", "v1")),
+    }
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "get_links",
+        "add_link",
+        "update_link",
+        "delete_link",
+        "get_followers",
+        "get_following",
+        "follow",
+        "unfollow",
+        "get_news",
+        "logout",
+    ],
+)
+def test_nobody_is_let_in_without_a_good_token(gateway: Any, method: str) -> None:
+    form = {"url": "https://nats.io", "followed": "bob", "username": "bob"}
+    with pytest.raises(errors.Unauthenticated):
+        getattr(gateway, method)(a_request(token="", method="POST", data=form))
+    gateway.users.verify_token.side_effect = errors.Unauthenticated("access_denied")
+    with pytest.raises(errors.Unauthenticated):
+        getattr(gateway, method)(a_request(method="POST", data=form))
+    for peer in (gateway.links, gateway.social_graph, gateway.news):
+        assert peer.mock_calls == []
+    gateway.users.revoke_token.assert_not_called()
+
+
+def test_get_links_passes_the_filters_on(gateway: Any) -> None:
+    gateway.links.get_links.return_value = {"links": [], "next_token": ""}
+    answer = gateway.get_links(a_request("/?tag=a&tag=b&title_regex=N&page_size=5&username=bob"))
+    assert answer == {"err": "", "links": [], "next_token": ""}
+    query = {"tag": ["a", "b"], "title_regex": "N", "page_size": 5}
+    gateway.links.get_links.assert_called_once_with("alice", query)
+
+
+@pytest.mark.parametrize("how", ["data", "json", "query_string"])
+def test_parameters_come_as_form_json_or_query(gateway: Any, how: str) -> None:
+    link = {"url": "https://nats.io", "title": "NATS", "tags": "bus,go"}
+    request = a_request(method="POST", **{how: link | {"username": "bob"}})
+    assert gateway.add_link(request) == {"err": ""}
+    gateway.links.add_link.assert_called_once_with("alice", link)
+
+
+def test_update_link_passes_the_changes_on(gateway: Any) -> None:
+    changes = {"url": "https://nats.io", "add_tags": ["a"], "remove_tags": {"b": True}}
+    assert gateway.update_link(a_request(method="PUT", json=changes)) == {"err": ""}
+    gateway.links.update_link.assert_called_once_with("alice", changes)
+
+
+def test_delete_link_needs_a_url(gateway: Any) -> None:
+    assert gateway.delete_link(a_request("/?url=https://nats.io", method="DELETE")) == {"err": ""}
+    gateway.links.delete_link.assert_called_once_with("alice", "https://nats.io")
+    with pytest.raises(errors.InvalidInput) as caught:
+        gateway.delete_link(a_request(method="DELETE"))
+    assert (caught.value.code, caught.value.field) == ("missing_url", "url")
+
+
+@pytest.mark.parametrize("side", ["followers", "following"])
+def test_follows_are_listed_page_by_page(gateway: Any, side: str) -> None:
+    peer = getattr(gateway.social_graph, f"get_{side}")
+    peer.return_value = {"usernames": ["bob"], "next_token": "t"}
+    answer = getattr(gateway, f"get_{side}")(a_request("/?start_token=s&page_size=3&username=bob"))
+    assert answer == {"err": "", side: {"bob": True}, "next_token": "t"}
+    peer.assert_called_once_with("alice", start_token="s", page_size=3)
+
+
+def test_follow_uses_the_other_ones_own_spelling(gateway: Any) -> None:
+    form = {"followed": "bob", "username": "mallory", "follower": "mallory"}
+    assert gateway.follow(a_request(method="POST", data=form)) == {"err": ""}
+    gateway.social_graph.follow.assert_called_once_with("alice", "Bob")
+
+
+def test_nobody_can_be_followed_who_is_not_there(gateway: Any) -> None:
+    gateway.users.get_user.side_effect = errors.NotFound("no_such_user", "Nobody.", "username")
+    with pytest.raises(errors.NotFound) as caught:
+        gateway.follow(a_request(method="POST", data={"followed": "bob"}))
+    assert (caught.value.code, caught.value.field) == ("no_such_user", "followed")
+    gateway.social_graph.follow.assert_not_called()
+
+
+def test_unfollow_leaves_it_to_the_graph_whether_one_followed(gateway: Any) -> None:
+    assert gateway.unfollow(a_request("/?followed=bob", method="DELETE")) == {"err": ""}
+    gateway.social_graph.unfollow.assert_called_once_with("alice", "Bob")
+    gateway.users.get_user.side_effect = errors.NotFound("no_such_user")
+    gateway.social_graph.unfollow.side_effect = errors.NotFound("not_following")
+    with pytest.raises(errors.NotFound, match="not_following"):
+        gateway.unfollow(a_request("/?followed=gone", method="DELETE"))
+
+
+def test_news_is_asked_for_the_caller(gateway: Any) -> None:
+    gateway.news.get_news.return_value = {"events": [], "next_token": ""}
+    answer = gateway.get_news(a_request("/?order=newest&page_size=20&username=bob"))
+    assert answer == {"err": "", "events": [], "next_token": ""}
+    gateway.news.get_news.assert_called_once_with(
+        "alice", start_token="", page_size=20, newest_first=True
+    )
+
+
+def test_logout_revokes_the_token(gateway: Any) -> None:
+    response = gateway.logout(a_request(token="", headers={"Authorization": "Bearer dlk_b"}))
+    assert (response.get_data(), response.mimetype) == (b"OK", "text/plain")
+    gateway.users.revoke_token.assert_called_once_with("dlk_b")
+
+
+def test_home_is_json_for_a_program_and_a_page_for_a_browser(gateway: Any) -> None:
+    answer = gateway.home(a_request(headers={"Accept": "*/*"}))
+    assert answer.pop("version")
+    assert answer == {
+        "err": "",
+        "name": "Delinkcious",
+        "sign_in": f"{PUBLIC}/login",
+        "api": f"{PUBLIC}/v1.0",
+    }
+    assert gateway.home(a_request(headers=BROWSER)).mimetype == "text/html"
+
+
+def arrived(gateway: Any, onward: str = "") -> None:
+    identity = {"provider": "p", "subject": "7", "login": "Alice", "name": "", "email": ""}
+    profile = {"login": "Alice", "id": 7, "name": None, "email": None}
+    gateway.sign_in.arrive.return_value = oauth.Arrival(identity, profile, onward)
+    gateway.users.sign_in.return_value = {
+        "username": "alice",
+        "name": "",
+        "email": "",
+        "access_token": "dlk_a",
+        "expires_at": "2026-12-22T10:34:00.000000Z",
+    }
+
+
+def test_program_gets_profile_and_token_as_json(gateway: Any) -> None:
+    arrived(gateway)
+    response = gateway.login_authorized(a_request(token=""))
+    assert json.loads(response.get_data()) == {
+        "err": "",
+        "login": "Alice",
+        "id": 7,
+        "name": None,
+        "email": None,
+        "username": "alice",
+        "access_token": "dlk_a",
+        "expires_at": "2026-12-22T10:34:00.000000Z",
+    }
+    gateway.sign_in.forget.assert_called_once_with(response)
+
+
+def test_browser_gets_a_page_with_the_token(gateway: Any) -> None:
+    arrived(gateway, "/v1.0/links")
+    response = gateway.login_authorized(a_request(token="", headers=BROWSER))
+    text = response.get_data(as_text=True)
+    assert response.mimetype == "text/html"
+    assert "dlk_a" in text
+    assert 'href="/v1.0/links"' in text
+    gateway.sign_in.forget.assert_called_once_with(response)
+
+
+def test_browser_reads_on_a_page_why_it_is_not_signed_in(gateway: Any) -> None:
+    refusal = errors.InvalidInput("invalid_state", "Start again.", "state")
+    gateway.sign_in.arrive.side_effect = refusal
+    response = gateway.login_authorized(a_request(token="", headers=BROWSER))
+    assert (response.status_code, response.mimetype) == (400, "text/html")
+    with pytest.raises(errors.InvalidInput):
+        gateway.login_authorized(a_request(token=""))
+    gateway.users.sign_in.assert_not_called()
+
+
+def test_login_departs(gateway: Any) -> None:
+    gateway.sign_in.depart.return_value = away = Mock()
+    assert gateway.login(a_request(token="")) is away

@@ -1,0 +1,75 @@
+import pytest
+from nameko.testing.services import worker_factory
+
+from chassis import errors
+from link_svc.service import LinkService
+from tests.fakes.link_svc import FakeLinkStore
+
+URL = "https://example.com/a"
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def service(told):
+    store = FakeLinkStore(lambda kind, owner, data: told.append((kind, owner, data)))
+    return worker_factory(LinkService, links=store, quota=3)
+
+
+def test_a_link_is_added_listed_changed_and_deleted(service, told):
+    added = service.add_link("alice", {"url": URL, "tags": "b,a"})
+    assert (added["title"], added["tags"], added["status"]) == (URL, ["a", "b"], "pending")
+    assert service.get_links("alice", {}) == {"links": [added], "next_token": ""}
+    changed = service.update_link("alice", {"url": URL, "title": "T", "remove_tags": ["a"]})
+    assert (changed["title"], changed["tags"]) == ("T", ["b"])
+    assert service.delete_link("alice", URL) is None
+    assert service.get_links("alice")["links"] == []
+    assert [(kind, owner) for kind, owner, _ in told] == [
+        ("link.added", "alice"),
+        ("link.updated", "alice"),
+        ("link.deleted", "alice"),
+    ]
+
+
+def test_pages_follow_each_other(service):
+    for n in range(3):
+        service.add_link("alice", {"url": f"{URL}{n}"})
+    first = service.get_links("alice", {"page_size": 2})
+    second = service.get_links("alice", {"page_size": 2, "start_token": first["next_token"]})
+    seen = [link["url"] for link in first["links"] + second["links"]]
+    assert seen == [f"{URL}{n}" for n in range(3)]
+    assert second["next_token"] == ""
+
+
+def test_the_quota_is_that_of_the_configuration(service):
+    for n in range(3):
+        service.add_link("alice", {"url": f"{URL}{n}"})
+    with pytest.raises(errors.LimitExceeded) as refusal:
+        service.add_link("alice", {"url": URL})
+    assert refusal.value.code == "too_many_links"
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "kind", "code"),
+    [
+        ("add_link", {}, errors.InvalidInput, "missing_url"),
+        ("add_link", {"url": "nothing"}, errors.InvalidInput, "invalid_url"),
+        ("add_link", None, errors.InvalidInput, "missing_url"),
+        ("update_link", {"url": URL}, errors.NotFound, "no_such_link"),
+        ("delete_link", URL, errors.NotFound, "no_such_link"),
+        ("delete_link", None, errors.InvalidInput, "missing_url"),
+        ("get_links", {"url_regex": "("}, errors.InvalidInput, "invalid_regex"),
+        ("get_links", {"start_token": "x"}, errors.InvalidInput, "invalid_token"),
+    ],
+)
+def test_a_refusal_is_of_the_exact_kind_and_tells_nobody(
+    service, told, method, argument, kind, code
+):
+    with pytest.raises(errors.ServiceError) as refusal:
+        getattr(service, method)("alice", argument)
+    assert type(refusal.value) is kind
+    assert refusal.value.code == code
+    assert told == []

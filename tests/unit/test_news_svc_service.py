@@ -1,0 +1,129 @@
+"""The service's sentences, with a fake store and a fake social graph."""
+
+from datetime import UTC, datetime
+from unittest.mock import create_autospec
+
+import pytest
+from nameko.testing.services import worker_factory
+
+from chassis import errors
+from chassis.events import Event as CloudEvent
+from news_svc.service import NewsService
+from news_svc.store import FeedStore
+from protos import news_pb2
+from tests.fakes.news_svc import FakeFeedStore, FakeSocialGraph
+
+STRANGER = [("user", "me")]
+GATEWAY = [("x-nameko-call_id_stack", '["gateway.get_news.1"]')]
+
+
+class Context:
+    """As much of a gRPC call's context as the service looks at."""
+
+    def __init__(self, metadata) -> None:
+        self.metadata = metadata
+
+    def invocation_metadata(self):
+        return self.metadata
+
+
+@pytest.fixture
+def graph():
+    return FakeSocialGraph()
+
+
+@pytest.fixture
+def service(graph):
+    return worker_factory(NewsService, feeds=FakeFeedStore(), social_graph=graph, feed_length=5)
+
+
+def link_event(author, number, kind="link.added"):
+    data = {"link": {"url": f"https://example.org/{number}", "title": ""}, "version": number}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return CloudEvent(f"{author}-{number}", "/link_svc", kind, author, now, data)
+
+
+def follow_event(kind, follower, followed, version):
+    data = {"followed": followed, "version": version}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return CloudEvent(f"f{version}", "/social_graph_svc", kind, follower, now, data)
+
+
+def news(service, username, metadata=GATEWAY, **fields):
+    request = news_pb2.GetNewsRequest(username=username, **fields)
+    return service.GetNews(request, Context(metadata))
+
+
+def urls(response):
+    return [event.url.rpartition("/")[2] for event in response.events]
+
+
+def test_link_event_reaches_every_follower(service, graph):
+    names = [f"user{n}" for n in range(2500)]
+    graph.pairs = {(name, "ann") for name in names}
+    service.on_link_event(link_event("ann", 1), 1)
+    assert all(urls(news(service, name)) == ["1"] for name in names)
+    assert urls(news(service, "ann")) == []
+
+
+def test_duplicate_of_a_link_event_is_not_delivered_again(service, graph):
+    graph.pairs = {("bob", "ann")}
+    service.on_link_event(link_event("ann", 1), 1)
+    graph.away = True
+    service.on_link_event(link_event("ann", 1), 2)
+    assert urls(news(service, "bob")) == ["1"]
+
+
+def test_delivery_that_died_half_way_is_finished_by_the_redelivery(service, graph):
+    graph.pairs = {("bob", "ann")}
+    graph.away = True
+    with pytest.raises(errors.Unavailable):
+        service.on_link_event(link_event("ann", 1), 1)
+    graph.away = False
+    service.on_link_event(link_event("ann", 1), 1)
+    assert urls(news(service, "bob")) == ["1"]
+
+
+def test_following_brings_the_latest_events(service):
+    service.on_link_event(link_event("ann", 1), 1)
+    service.on_follow_event(follow_event("follow.added", "bob", "ann", 1), 1)
+    assert urls(news(service, "bob")) == ["1"]
+
+
+def test_leaving_brings_back_what_was_crowded_out(service, graph):
+    graph.pairs = {("bob", "cat")}
+    service.on_link_event(link_event("cat", 100), 1)
+    for follow_version, author in enumerate(["ann", "cat"], start=1):
+        service.on_follow_event(follow_event("follow.added", "bob", author, follow_version), 1)
+    graph.pairs.add(("bob", "ann"))
+    for number in range(1, 6):
+        service.on_link_event(link_event("ann", number), 1 + number)
+    assert urls(news(service, "bob")) == ["1", "2", "3", "4", "5"]
+    graph.pairs.remove(("bob", "ann"))
+    service.on_follow_event(follow_event("follow.removed", "bob", "ann", 3), 3)
+    assert urls(news(service, "bob")) == ["100"]
+
+
+@pytest.mark.parametrize("handler", ["on_link_event", "on_follow_event"])
+def test_event_that_nobody_knows_is_refused(service, handler):
+    with pytest.raises(errors.InvalidInput):
+        getattr(service, handler)(link_event("ann", 1, kind="link.forgotten"), 1)
+
+
+def test_refusal_reaches_a_stranger_in_err(service):
+    response = news(service, "bob", STRANGER, startToken="none")
+    assert response.err == "That is no token of these pages."
+    assert not response.events
+
+
+def test_refusal_reaches_a_service_as_an_error(service):
+    with pytest.raises(errors.InvalidInput):
+        news(service, "", GATEWAY)
+
+
+@pytest.mark.parametrize("caller", [STRANGER, GATEWAY])
+def test_feeds_that_are_away_are_an_error_for_everybody(service, caller):
+    service.feeds = create_autospec(FeedStore, instance=True)
+    service.feeds.read.side_effect = errors.Unavailable("feeds_unavailable")
+    with pytest.raises(errors.Unavailable):
+        news(service, "bob", caller)
