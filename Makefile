@@ -1,7 +1,8 @@
 # `make` prints what there is to do. Every target sets up what it needs first.
 BIN := .venv/bin
 SERVICES_WITH_A_DATABASE := link_svc social_graph_svc user_svc
-MAKEFLAGS += --no-print-directory
+generate = $(BIN)/python -m grpc_tools.protoc -I. --python_out=$(1) --pyi_out=$(1) \
+	--grpc_python_out=$(1) protos/news.proto
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format shell token demo bench test-faults protos migrate clean
@@ -24,9 +25,9 @@ check: .venv/installed ## check format, lint, types, import rules, spelling, gen
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	@$(BIN)/codespell
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) protos PROTOS_OUT="$$fresh" && \
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call generate,"$$fresh") && \
 	    for file in "$$fresh"/protos/*; do cmp "$$file" "protos/$${file##*/}" || \
-	    { echo "protos are stale: run 'make protos'" >&2; exit 1; }; done
+	    { echo "protos/ is stale: run 'make protos'" >&2; exit 1; }; done
 
 format: .venv/installed ## format the code, and mend what lint can mend
 	@$(BIN)/ruff format .
@@ -45,10 +46,8 @@ demo: .venv/installed ## load sample links as a few users, and print their news
 bench: .venv/installed ## measure the system
 	@exec $(BIN)/python -m bench
 
-PROTOS_OUT := .
 protos: .venv/installed ## generate the gRPC stubs
-	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=$(PROTOS_OUT) --pyi_out=$(PROTOS_OUT) \
-	    --grpc_python_out=$(PROTOS_OUT) protos/news.proto
+	@$(call generate,.)
 
 migrate: .venv/installed ## bring the databases that config.yaml names up to date
 	@for service in $(SERVICES_WITH_A_DATABASE); do \

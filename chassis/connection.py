@@ -12,7 +12,8 @@ from eventlet.green import socket
 from eventlet.hubs import get_hub
 from werkzeug.wrappers import Response
 
-from chassis.wire import Head, Reader, Refusal, body_length
+from chassis.head import Head, Refusal, body_length
+from chassis.wire import Reader
 
 # A client that takes its answer this slowly is cut off.
 EXCHANGE_SECONDS = 60.0

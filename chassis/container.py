@@ -12,7 +12,7 @@ from typing import Any
 import eventlet
 from nameko.containers import ServiceContainer, WorkerContext
 
-from chassis import bus, config
+from chassis import bus, config, nats
 from chassis.bus.envelope import number
 from chassis.errors import Unavailable
 
@@ -22,12 +22,20 @@ DEADLINE = "deadline"
 _CALL_ID_STACK = "call_id_stack"
 
 
+_running: set["Container"] = set()  # of this process
+
+
 class DeadlinePassed(eventlet.Timeout):
     """Ends a worker at its deadline. Not an Exception: no handler's ``except`` shall keep it."""
 
 
 class Container(ServiceContainer):
     """Run each worker until the deadline of the request that it works for, and no longer."""
+
+    def start(self) -> None:
+        """Start the service, which needs no server to be there yet."""
+        _running.add(self)
+        super().start()
 
     def spawn_worker(
         self,
@@ -78,6 +86,9 @@ class Container(ServiceContainer):
         timer = eventlet.spawn_after(grace, self._stop_now)
         super().stop()
         timer.cancel()
+        _running.discard(self)
+        if not _running:
+            nats.close(1)  # the last replies are on their way
 
     def _stop_now(self) -> None:
         log.warning("stopping with %d workers unfinished", len(self._worker_threads))

@@ -79,7 +79,9 @@ class Connection:
         self._outage_logged = False
         self._tasks: set[Any] = set()
         self._seen = float("-inf")  # when the loop last looked, on the monotonic clock
-        self._loop.call_soon_threadsafe(self._spawn, self._live())
+        self._closing = False
+        self._main = self._loop.create_task(self._live())
+        self._loop.call_soon_threadsafe(lambda: None)  # wake it, to begin
 
     @property
     def connected(self) -> bool:
@@ -138,6 +140,18 @@ class Connection:
                 raise
             raise Unavailable("bus_unavailable", "The message bus did not answer.") from error
 
+    def close(self, seconds: float) -> None:
+        """Send what is on its way, for so long, and leave for good."""
+        try:
+            if self.connected:
+                self.flush(seconds)
+        except Unavailable:
+            log.debug("NATS went away before the connection was closed")
+        self._closing = True
+        self._main.cancel()
+        if self._client is not None:
+            green_asyncio.run(_ignoring(self._client.close(), Exception), _CONNECT_SECONDS)
+
     def _current(self) -> Client:
         stale = time.monotonic() - self._seen > _STALE_SECONDS
         if stale or not self.connected:
@@ -161,7 +175,7 @@ class Connection:
             log.warning("lost on the way to NATS: %s", error)
 
     async def _live(self) -> None:
-        while True:
+        while not self._closing:
             client = Client()
             try:
                 await self._connect(client)
@@ -229,6 +243,12 @@ def connection(url: str) -> Connection:
     if key not in _connections:
         _connections[key] = Connection(url)
     return _connections[key]
+
+
+def close(seconds: float) -> None:
+    """Close every connection of this process, after what is on its way has been sent."""
+    while _connections:
+        _connections.popitem()[1].close(seconds)
 
 
 def inbox() -> str:

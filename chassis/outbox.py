@@ -67,15 +67,14 @@ class EventDispatcher(Extension):
         self, stream: str, event_table: type[OutboxMixin], lease_table: type[OutboxLeaseMixin]
     ) -> None:
         self.stream = stream
-        self.event_table = event_table
-        self.lease_table = lease_table
+        self.events = _table(event_table)
+        self.leases = _table(lease_table)
+        self._insert = insert(self.events).inline()
         self._relay: Relay | None = None
 
     def start(self) -> None:
         """Begin to publish what is in the table, now and after each commit."""
-        events: Table = self.event_table.__table__  # type: ignore[attr-defined]
-        leases: Table = self.lease_table.__table__  # type: ignore[attr-defined]
-        rows = OutboxRows(self.engine, events, leases, self.stream)
+        rows = OutboxRows(self.engine, self.events, self.leases, self.stream)
         self._relay = Relay(rows, self.stream, source=f"/{self.container.service_name}")
         self.container.spawn_managed_thread(self._relay.run, identifier=f"relay {self.stream}")
 
@@ -92,7 +91,7 @@ class EventDispatcher(Extension):
             if not _SUBJECT.fullmatch(subject):
                 raise ValueError(f"{subject!r} cannot be the subject of an event")
             row = {"event_id": uuid.uuid4(), "type": event_type, "subject": subject, "data": data}
-            session.execute(insert(self.event_table), row)
+            session.execute(self._insert, row)
             if _WATCHED not in session.info:
                 session.info[_WATCHED] = True
                 event.listen(session, "after_commit", self._wake)
@@ -102,3 +101,7 @@ class EventDispatcher(Extension):
     def _wake(self, _session: Session) -> None:
         if self._relay is not None:
             self._relay.wake()
+
+
+def _table(model: type[OutboxMixin] | type[OutboxLeaseMixin]) -> Table:
+    return model.__table__  # type: ignore[union-attr]  # a mixin has none, what is mapped has

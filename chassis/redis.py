@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from nameko.exceptions import ConfigurationError
 from nameko.extensions import DependencyProvider
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -17,8 +19,9 @@ TIMEOUT_SECONDS = 1.0
 def connect(url: str) -> Redis:
     """Make a client, which connects when it is first used and again whenever it has to.
 
-    A call that found its connection dead is tried once more, so that a server's restart costs no
-    caller an error: whatever is sent must be idempotent.
+    A call that finds its connection dead is tried once more, so that a server's restart costs no
+    caller an error: what is sent must be idempotent. A server that is silent is not asked twice:
+    its caller waits TIMEOUT_SECONDS, which is less than any deadline.
     """
     return Redis.from_url(
         url,
@@ -26,7 +29,7 @@ def connect(url: str) -> Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         socket_timeout=TIMEOUT_SECONDS,
         health_check_interval=30,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
         # redis-py 8.1 asks each server for notices of Redis Enterprise, which Valkey refuses.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
@@ -41,7 +44,10 @@ class RedisStore(DependencyProvider):
 
     def setup(self) -> None:
         """Build the client from the configuration; the server may still be away."""
-        self.client = connect(config.text(self.url_key))
+        try:
+            self.client = connect(config.text(self.url_key))
+        except ValueError:
+            raise ConfigurationError(f"{self.url_key} is not an address of Valkey") from None
         self.store = self.store_cls(self.client)
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from typing import Any
 
 import nats.js
@@ -83,11 +84,20 @@ async def _declare_stream(js: nats.js.JetStreamContext, stream: str) -> None:
         duplicate_window=_DUPLICATE_WINDOW_SECONDS,
         max_msg_size=MAX_PAYLOAD_BYTES,
         allow_direct=True,
+        # Readers order events by their sequence. A stream that was lost and is made anew must go
+        # on above it: the clock in milliseconds does, below a thousand events a second.
+        first_seq=int(time.time() * 1000),
     )
+    try:
+        await js.stream_info(stream)
+    except nats.js.errors.NotFoundError:
+        pass
+    else:
+        return  # perhaps changed by an operator: theirs to decide
     try:
         await js.add_stream(wanted)
     except nats.js.errors.BadRequestError as error:
-        # There, but an operator changed it: theirs to decide.
+        # Another process has made it in between.
         if error.err_code not in _NAME_IN_USE_API_CODES:
             raise
 

@@ -19,8 +19,8 @@ from prometheus_client import Counter
 
 from chassis import config
 from chassis.connection import STATE_READING, Connection, raw_answer
+from chassis.head import Limits, Refusal
 from chassis.telemetry import REGISTRY
-from chassis.wire import Limits, Refusal
 from chassis.wsgi import App, Page
 
 _log = logging.getLogger(__name__)

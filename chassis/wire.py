@@ -1,63 +1,14 @@
-"""HTTP/1.1 requests off a socket, read as strictly as RFC 9112 asks.
-
-eventlet's reader (0.41.3) and the standard library's beneath it let pass what makes two servers
-in a row disagree about where a request ends: two lengths, odd transfer codings, folded lines,
-bare line feeds. Here each of these is an answer and a closed connection.
-"""
+"""HTTP/1.1 requests off a socket: the head, and a body of known length or in chunks."""
 
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-MAX_HEADERS = 100
+from chassis.head import HEADER_LINE, Head, Limits, Refusal, bad, parse_head, too_large, too_long
+
 _RECEIVE = 65536
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/(\d)\.(\d)")
-_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:\d{1,5})?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;[\t\x20-\x7e\x80-\xff]*)?")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
-_SINGLE = ("host", "content-length", "content-type", "authorization", "access-token")
-_ABSOLUTE = re.compile(r"(?i)https?://[^/?#]+")
-
-
-class Refusal(Exception):
-    """A request that HTTP itself forbids; answered, and the connection closed."""
-
-    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
-        super().__init__(status, code, detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-
-
-def bad(detail: str) -> Refusal:
-    """Return the refusal of a malformed message."""
-    return Refusal(HTTPStatus.BAD_REQUEST, "bad_request", detail)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much of a request is read at most, in bytes."""
-
-    line: int
-    head: int
-    body: int
-
-
-@dataclass
-class Head:
-    """The request line and the header of one request."""
-
-    method: str
-    target: str
-    version: str
-    headers: dict[str, list[str]]  # by name in small letters; every value, in order
-
-    def all(self, name: str) -> list[str]:
-        """Return every value given for a header, in order."""
-        return self.headers.get(name, [])
 
 
 class Reader:
@@ -84,7 +35,7 @@ class Reader:
             self._check_unfinished()
             self._need()
         if end > self.limits.head:
-            raise _too_large()
+            raise too_large()
         raw = bytes(self.buffer[:end])
         del self.buffer[: end + 4]
         return parse_head(raw, self.limits)
@@ -100,9 +51,9 @@ class Reader:
             raise bad("A line ends without a carriage return.")
         last = self.buffer.rfind(b"\n") + 1
         if len(self.buffer) - last > self.limits.line + 1:
-            raise _too_large() if last else _too_long()
+            raise too_large() if last else too_long()
         if len(self.buffer) > self.limits.head:
-            raise _too_large()
+            raise too_large()
 
     def body(self, length: int | None) -> bytes:
         """Read the body: ``length`` bytes, or chunks where it is None; raise Refusal."""
@@ -126,7 +77,7 @@ class Reader:
     def _line(self) -> bytes:
         while (end := self.buffer.find(b"\n")) < 0:
             if len(self.buffer) > self.limits.line:
-                raise _too_large()
+                raise too_large()
             self._need()
         raw = bytes(self.buffer[: end + 1])
         del self.buffer[: end + 1]
@@ -144,10 +95,10 @@ class Reader:
         trailer = 0
         while line := self._line():
             trailer += len(line)
-            if not _HEADER.fullmatch(line):
+            if not HEADER_LINE.fullmatch(line):
                 raise bad("A line of the trailer is malformed.")
             if trailer > self.limits.line:
-                raise _too_large()
+                raise too_large()
         return bytes(body)
 
     def _chunk_size(self) -> int:
@@ -155,87 +106,3 @@ class Reader:
         if not match:
             raise bad("The size of a chunk is malformed.")
         return int(match[1], 16)
-
-
-def parse_head(raw: bytes, limits: Limits) -> Head:
-    """Parse a request line and header without its empty line; raise Refusal."""
-    first, *lines = raw.split(b"\r\n")
-    if len(first) > limits.line:
-        raise _too_long()
-    match = _REQUEST_LINE.fullmatch(first)
-    if not match:
-        raise bad("The request line is malformed.")
-    if match[3] != b"1":
-        raise Refusal(
-            HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http_version_not_supported", "Speak HTTP/1.1."
-        )
-    if len(lines) > MAX_HEADERS:
-        raise _too_large()
-    headers: dict[str, list[str]] = {}
-    for line in lines:
-        name, value = _parse_header(line, limits)
-        headers.setdefault(name, []).append(value)
-    _check_single(headers)
-    version = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"
-    head = Head(match[1].decode("latin-1"), match[2].decode("latin-1"), version, headers)
-    _check_host(head)
-    head.target = _origin_form(head)
-    return head
-
-
-def _parse_header(line: bytes, limits: Limits) -> tuple[str, str]:
-    if len(line) > limits.line:
-        raise _too_large()
-    match = _HEADER.fullmatch(line)
-    if not match:
-        raise bad("A header line is malformed.")
-    return match[1].decode("latin-1").lower(), match[2].decode("latin-1").rstrip(" \t")
-
-
-def _check_single(headers: dict[str, list[str]]) -> None:
-    for name in _SINGLE:
-        if len(headers.get(name, ())) > 1:
-            raise bad(f"{name.title()} is given more than once.")
-
-
-def _check_host(head: Head) -> None:
-    hosts = head.all("host")
-    if not hosts and head.version != "HTTP/1.0":
-        raise bad("Send a Host header.")
-    if hosts and not _HOST.fullmatch(hosts[0]):
-        raise bad("The Host header is malformed.")
-
-
-def _origin_form(head: Head) -> str:
-    """Return path and query of the target, which may also be a whole URL, or ``*``."""
-    target = head.target
-    if absolute := _ABSOLUTE.match(target):
-        target = target[absolute.end() :]
-        target = target if target.startswith("/") else "/" + target
-    if "#" in target or not (target.startswith("/") or (target, head.method) == ("*", "OPTIONS")):
-        raise bad("The request target is malformed.")
-    return target
-
-
-def body_length(head: Head) -> int | None:
-    """Return how long the body is, or None where it comes in chunks; raise Refusal."""
-    lengths, codings = head.all("content-length"), head.all("transfer-encoding")
-    if codings:
-        if lengths or head.version == "HTTP/1.0" or [c.lower() for c in codings] != ["chunked"]:
-            raise bad("Send either Content-Length or Transfer-Encoding: chunked.")
-        return None
-    if not lengths:
-        return 0
-    if not re.fullmatch(r"[0-9]{1,15}", lengths[0]):
-        raise bad("Content-Length is malformed.")
-    return int(lengths[0])
-
-
-def _too_long() -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", "The URL is too long.")
-
-
-def _too_large() -> Refusal:
-    return Refusal(
-        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "header_too_large", "The header is too large."
-    )

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from chassis import problems
 from chassis.errors import InvalidInput
-from chassis.wire import Refusal
+from chassis.head import Refusal
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embedded.errors import CannotStart
-from embedded.ports import LOOPBACK, is_free
+from embedded.ports import LOOPBACK, obstacle
 from embedded.settings import Settings
 
 LINGER_SECONDS = 2.0
@@ -46,10 +46,10 @@ def check(claims: Iterable[Claim], settings: Settings) -> None:
             raise CannotStart(f"{claim.who} and {other.who} both want port {claim.port}: {advice}")
         taken[claim.port] = claim
         # What a system that was killed just now has left behind is about to end.
-        while not is_free(claim.host, claim.port):
+        while why := obstacle(claim.host, claim.port):
             if time.monotonic() > deadline:
                 raise CannotStart(
-                    f"port {claim.port} is in use, and {claim.who} wants it: stop the program that "
-                    f"uses it, or {advice} to another port"
+                    f"port {claim.port} {why}, and {claim.who} wants it: stop the program that "
+                    f"has it, or {advice} to another port"
                 )
             time.sleep(0.05)

@@ -60,8 +60,8 @@ class Server:
 
     def spawn(self) -> None:
         """Start the process, and don't wait for it. Call this from the main thread (leash.py)."""
-        if not ports.is_free(HOST, self.port):
-            raise CannotStart(f"{self.name} needs port {self.port}, which is in use")
+        if why := ports.obstacle(HOST, self.port):
+            raise CannotStart(f"{self.name} needs port {self.port}, which {why}")
         self.prepare()
         self.child = self._run(self.command())
 

@@ -22,10 +22,13 @@ class Settings:
         self._values: dict[str, Any] = load_config(self._text)
 
     def get(self, key: str) -> Any:
-        """Return a value; dots in the key go down into mappings."""
+        """Return a value; dots in the key go down into mappings. Raise CannotStart."""
         value: Any = self._values
-        for name in key.split("."):
-            value = value[name]
+        try:
+            for name in key.split("."):
+                value = value[name]
+        except (KeyError, TypeError):
+            raise CannotStart(f"{self.file.name} lacks {key}") from None
         return value
 
     def port(self, key: str) -> int:

@@ -1,7 +1,5 @@
 """The whole system: servers, migrations, five services, in order up and in order down."""
 
-import http.client
-import json
 import math
 import os
 import signal
@@ -10,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import IO
 
-from embedded import binaries, claims, migrations, ports, servers
+from embedded import binaries, claims, folder, migrations, readiness, servers
 from embedded.child import Child
 from embedded.console import Console
 from embedded.errors import CannotStart
@@ -43,6 +42,7 @@ class System:
         self.servers: list[Server] = []
         self.services: dict[str, Child] = {}
         self.units: list[Unit] = []
+        self.lock: IO[bytes] | None = None
         self.asked = 0
         self.asked_at = -math.inf
         self.parent = os.getppid() if with_parent else None
@@ -53,7 +53,7 @@ class System:
             signal.signal(signum, self._ask_to_stop)
         try:
             self._start()
-            self._wait_until(self._is_ready)
+            self._wait_until_ready()
             self.console.say(self._welcome())
             while True:
                 self._tend()
@@ -68,6 +68,7 @@ class System:
         claims.check(
             [*(claim for _, claim in wanted), *claims.of_services(self.settings)], self.settings
         )
+        self.lock = folder.take(self.settings.data)
         self.servers = [server for server, _ in wanted]
         self.console.say(f"starting {_list(self.servers)} and the services ...")
         self.units = [Unit(server.name, _spawner(server)) for server in self.servers]
@@ -104,10 +105,10 @@ class System:
             unit.tend(self.console.say)
         time.sleep(POLL_SECONDS)
 
-    def _wait_until(self, ready: Callable[[], str]) -> None:
-        """Wait until ``ready`` names nothing that is missing; say what is, from time to time."""
+    def _wait_until_ready(self) -> None:
+        """Wait until nothing is missing; say what is, from time to time."""
         began = told = time.monotonic()
-        while missing := ready():
+        while missing := self._missing():
             self._tend()
             now = time.monotonic()
             if now - began > READY_SECONDS:
@@ -116,19 +117,8 @@ class System:
                 told = now
                 self.console.say(f"not ready yet: {missing}")
 
-    def _is_ready(self) -> str:
-        """Return what is missing, or nothing."""
-        port = self.settings.port("HTTP_PORTS.gateway")
-        connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=5)
-        try:
-            connection.request("GET", "/health/ready")
-            answer = connection.getresponse()
-            body = answer.read()
-        except OSError:
-            return "the gateway does not answer"
-        finally:
-            connection.close()
-        return "" if answer.status == 200 else _missing(body)
+    def _missing(self) -> str:
+        return readiness.missing(self.settings.port("HTTP_PORTS.gateway"))
 
     def _welcome(self) -> str:
         url = self.settings.get("PUBLIC_URL")
@@ -190,11 +180,3 @@ def _spawner(server: Server) -> Callable[[], Child]:
 
 def _list(servers: list[Server]) -> str:
     return ", ".join(server.name for server in servers) or "no server"
-
-
-def _missing(body: bytes) -> str:
-    """Return what a health answer complains of."""
-    try:
-        return "waiting for " + ", ".join(json.loads(body)["waiting_for"])
-    except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace")[:200]

@@ -3,13 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import TypedDict
 from urllib.parse import SplitResult, urlsplit
-
-import re2
 
 from chassis.errors import InvalidInput
 
@@ -18,21 +16,11 @@ TITLE_LENGTH = 512
 DESCRIPTION_LENGTH = 4096
 TAG_LENGTH = 64
 TAGS = 32
-REGEX_LENGTH = 256
-PAGE_SIZE = 10
-PAGE_SIZES = range(1, 101)
 SCHEMES = ("http", "https", "ftp")
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NOT_IN_A_HOST = re.compile(r"[<>\"\\^`{|}]")
 _NOT_IN_A_TEXT = re.compile("[\0\ud800-\udfff]")  # PostgreSQL cannot keep them
-
-# No captures: "is it there?" is answered by the fast automaton. The memory bounds the size of the
-# compiled pattern too, and with it the slowest search: 0.2 s in a description of full length.
-_RE2 = re2.Options()
-_RE2.never_capture = True
-_RE2.log_errors = False
-_RE2.max_mem = 1 << 20
 
 
 class Status(StrEnum):
@@ -47,13 +35,6 @@ class Visibility(StrEnum):
     """Who may see a link."""
 
     FOLLOWERS = "followers"
-
-
-class Order(StrEnum):
-    """The order of a listing, by the time of adding."""
-
-    OLDEST = "oldest"
-    NEWEST = "newest"
 
 
 class LinkDoc(TypedDict):
@@ -82,7 +63,7 @@ class LinkKey:
 
     def __post_init__(self) -> None:
         check_owner(self.owner)
-        _check_text(self.url, "url")
+        check_text(self.url, "url")
         if not self.url.strip():
             raise InvalidInput("missing_url", "A link needs a URL.", "url")
         _check_length(self.url, "url", URL_LENGTH)
@@ -159,71 +140,6 @@ class Changes:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """An RE2 expression that must be found somewhere in one part of a link: its url, title or
-    description."""
-
-    part: str
-    text: str
-    _compiled: Any = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        name = f"{self.part}_regex"
-        _check_text(self.text, name)
-        if len(self.text) > REGEX_LENGTH:
-            message = f"{name} is longer than {REGEX_LENGTH} characters."
-            raise InvalidInput("regex_too_long", message, name)
-        try:
-            object.__setattr__(self, "_compiled", re2.compile(self.text, _RE2))
-        except re2.error:
-            message = f"{name} is not a regular expression that RE2 accepts."
-            raise InvalidInput("invalid_regex", message, name) from None
-
-    def matches(self, link: Link) -> bool:
-        """Say whether the link's field contains the expression."""
-        return self._compiled.search(getattr(link, self.part)) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The sort key of the last row that a page has shown."""
-
-    created_at: datetime
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which of an owner's links to list: those with all the tags that match all the patterns."""
-
-    owner: str
-    patterns: tuple[Pattern, ...] = ()
-    tags: frozenset[str] = frozenset()
-    order: Order = Order.OLDEST
-    page_size: int = PAGE_SIZE
-    after: Position | None = None
-
-    def __post_init__(self) -> None:
-        check_owner(self.owner)
-        check_tags(self.tags, "tag")
-        if self.page_size not in PAGE_SIZES:
-            message = f"page_size is a whole number from 1 to {PAGE_SIZES[-1]}."
-            raise InvalidInput("invalid_page_size", message, "page_size")
-
-    def matches(self, link: Link) -> bool:
-        """Say whether a link of the owner belongs to the listing."""
-        return self.tags.issubset(link.tags) and all(p.matches(link) for p in self.patterns)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a listing; ``next`` is None on the last."""
-
-    links: list[Link]
-    next: Position | None
-
-
 def check_owner(name: str) -> None:
     """Raise missing_username or invalid_username: the name is part of the subject of events."""
     if not name:
@@ -247,11 +163,17 @@ def check_url(url: str) -> None:
         raise InvalidInput("invalid_url", message, "url")
 
 
+def check_text(text: str, field: str) -> None:
+    """Raise invalid_text for NUL and halves of surrogate pairs."""
+    if _NOT_IN_A_TEXT.search(text):
+        raise InvalidInput("invalid_text", f"{field} holds characters that are none.", field)
+
+
 def check_words(title: str, description: str) -> None:
     """Raise invalid_text, title_too_long or description_too_long."""
-    _check_text(title, "title")
+    check_text(title, "title")
     _check_length(title, "title", TITLE_LENGTH)
-    _check_text(description, "description")
+    check_text(description, "description")
     _check_length(description, "description", DESCRIPTION_LENGTH)
 
 
@@ -282,11 +204,6 @@ def _has_host(parts: SplitResult) -> bool:
     host = parts.hostname or ""
     _ = parts.port  # raises ValueError where it is no port
     return parts.scheme in SCHEMES and bool(host) and not _NOT_IN_A_HOST.search(host)
-
-
-def _check_text(text: str, field: str) -> None:
-    if _NOT_IN_A_TEXT.search(text):
-        raise InvalidInput("invalid_text", f"{field} holds characters that are none.", field)
 
 
 def _check_length(text: str, field: str, limit: int) -> None:

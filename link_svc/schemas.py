@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
 from chassis.errors import InvalidInput
-from link_svc import domain
+from link_svc import domain, listing
 from link_svc.domain import LinkDoc as LinkDoc
 
 # A list, an object of tag: true, or one comma-separated text.
@@ -88,13 +88,13 @@ def changes(username: str, document: ChangesDoc) -> domain.Changes:
     )
 
 
-def query(username: str, document: QueryDoc) -> domain.Query:
+def query(username: str, document: QueryDoc) -> listing.Query:
     """Parse what to list; raise invalid_token, invalid_page_size, invalid_order and others."""
     fields = _fields(document)
-    wanted = domain.Query(
+    wanted = listing.Query(
         _text({"username": username}, "username"),
         tuple(
-            domain.Pattern(part, text)
+            listing.Pattern(part, text)
             for part in _PATTERN_PARTS
             if (text := _text(fields, f"{part}_regex"))
         ),
@@ -111,7 +111,7 @@ def dump(link: domain.Link) -> LinkDoc:
     return link.document()
 
 
-def page(wanted: domain.Query, part: domain.Page) -> PageDoc:
+def page(wanted: listing.Query, part: listing.Page) -> PageDoc:
     """Return a part of a listing as it crosses the wire."""
     token = _token(wanted, part.next) if part.next else ""
     return {"links": [dump(link) for link in part.links], "next_token": token}
@@ -149,18 +149,18 @@ def _tags(fields: Mapping[str, Any], name: str) -> frozenset[str]:
     return frozenset(tag.strip() for tag in value)
 
 
-def _order(text: str) -> domain.Order:
+def _order(text: str) -> listing.Order:
     try:
-        return domain.Order(text or domain.Order.OLDEST)
+        return listing.Order(text or listing.Order.OLDEST)
     except ValueError:
-        names = " or ".join(domain.Order)
+        names = " or ".join(listing.Order)
         raise InvalidInput("invalid_order", f"order is {names}.", "order") from None
 
 
 def _page_size(value: Any) -> int:
     """Accept a number, or its digits as they stand in a query string; default 10."""
     if value is None or value == "":
-        return domain.PAGE_SIZE
+        return listing.PAGE_SIZE
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -168,7 +168,7 @@ def _page_size(value: Any) -> int:
     return value
 
 
-def _token(wanted: domain.Query, position: domain.Position) -> str:
+def _token(wanted: listing.Query, position: listing.Position) -> str:
     """Name the last row shown, bound to the listing that showed it.
 
     The fingerprint is no secret: whoever computes one can only move about in their own links.
@@ -178,11 +178,11 @@ def _token(wanted: domain.Query, position: domain.Position) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 
 
-def _position(wanted: domain.Query, token: str) -> domain.Position:
+def _position(wanted: listing.Query, token: str) -> listing.Position:
     try:
         version, time, id_, fingerprint = _TOKEN.unpack(_bytes(token))
         if version == _TOKEN_VERSION and fingerprint == _fingerprint(wanted, time, id_):
-            return domain.Position(_EPOCH + timedelta(microseconds=time), id_)
+            return listing.Position(_EPOCH + timedelta(microseconds=time), id_)
     except (ValueError, struct.error, OverflowError):
         pass  # no base64, of another length, or a time that there never was
     message = "start_token is not one that this listing gave."
@@ -196,7 +196,7 @@ def _bytes(token: str) -> bytes:
     return base64.b64decode(token, altchars=b"-_", validate=True)
 
 
-def _fingerprint(wanted: domain.Query, time: int, id_: int) -> bytes:
+def _fingerprint(wanted: listing.Query, time: int, id_: int) -> bytes:
     patterns = [[pattern.part, pattern.text] for pattern in wanted.patterns]
     listing = [wanted.owner, patterns, sorted(wanted.tags), wanted.order.value, time, id_]
     return hashlib.blake2b(json.dumps(listing).encode(), digest_size=16).digest()

@@ -10,18 +10,8 @@ from sqlalchemy.orm import Session
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
-from link_svc.domain import (
-    Changes,
-    Link,
-    LinkKey,
-    NewLink,
-    Order,
-    Page,
-    Position,
-    Query,
-    Status,
-    Visibility,
-)
+from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Visibility
+from link_svc.listing import Order, Page, Position, Query
 
 # How much of a collection one call looks through for what the filters let pass.
 SCAN_ROWS = 20_000

@@ -13,6 +13,7 @@ from nameko_grpc import entrypoint
 from nameko_grpc.constants import Cardinality
 from nameko_grpc.context import METADATA_PREFIX
 from nameko_grpc.errors import GrpcError
+from nameko_grpc.inspection import Inspector
 
 from chassis.container import DEADLINE
 from chassis.errors import ServiceError
@@ -26,22 +27,26 @@ class Grpc(entrypoint.Grpc):
     """nameko-grpc's entrypoint for unary methods, on our server."""
 
     grpc_server = GrpcServer()
+    message_type: Any
 
     def __init__(self, stub: type, **kwargs: Any) -> None:
         kwargs.setdefault("expected_exceptions", ServiceError)
         super().__init__(stub, **kwargs)
 
-    def setup(self) -> None:
-        """Offer the method; raise ConfigurationError where the stub has none of its kind."""
-        try:
-            cardinality = self.cardinality
-        except KeyError:
-            raise ConfigurationError(
-                f"{self.stub.__name__} has no method {self.method_name}"
-            ) from None
+    def bind(self, container: Any, method_name: str) -> "Grpc":
+        """Bind to a method; raise ConfigurationError where the stub has none that we can serve."""
+        inspector = Inspector(self.stub)
+        cardinality = inspector.cardinality_map.get(method_name)
+        if cardinality is None:
+            raise ConfigurationError(f"{self.stub.__name__} has no method {method_name}")
         if cardinality is not Cardinality.UNARY_UNARY:
-            raise ConfigurationError(f"{self.method_name} streams: only unary methods are served")
-        self.message_type = self.input_type
+            raise ConfigurationError(f"{method_name} streams: only unary methods are served")
+        bound: Grpc = super().bind(container, method_name)
+        bound.message_type = inspector.input_type_for_method(method_name)
+        return bound
+
+    def setup(self) -> None:
+        """Offer the method."""
         self.grpc_server.register(self.method_path, Method(self.handle))
 
     def stop(self) -> None:

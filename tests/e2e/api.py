@@ -1,6 +1,7 @@
 """A person's view of the public API, for tests."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 
@@ -10,8 +11,10 @@ SECONDS = 10
 class Api:
     """One caller: the methods return the answer's JSON, and assert that it is a success."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", name: str = "") -> None:
         self.url = url
+        self.token = token
+        self.name = name
         self.headers = {"Access-Token": token} if token else {}
 
     def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
@@ -48,8 +51,56 @@ class Api:
     def news(self, **query: Any) -> dict[str, Any]:
         return self._success(self.call("GET", "/v1.0/news", params=query))
 
+    def urls(self, **query: Any) -> list[str]:
+        """Return the URLs of one page of links."""
+        return [link["Url"] for link in self.links(**query)["links"]]
+
+    def told(self, **query: Any) -> list[tuple[str, str, str]]:
+        """Return one page of news, without times: what was done, by whom, to which URL."""
+        events = self.news(**query)["events"]
+        return [(event["EventType"], event["Username"], event["Url"]) for event in events]
+
     def _success(self, answer: requests.Response) -> dict[str, Any]:
         assert answer.status_code == 200, f"{answer.status_code}: {answer.text}"
         body: dict[str, Any] = answer.json()
         assert body["err"] == ""
         return body
+
+
+def sign_in(url: str, name: str) -> dict[str, Any]:
+    """Sign in as a browser does, from redirect to redirect; return the profile."""
+    with requests.Session() as browser:
+        browser.trust_env = False
+        answer = browser.get(f"{url}/login", allow_redirects=False, timeout=SECONDS)
+        provider = answer.headers["Location"]
+        answer = browser.post(
+            provider, data={"login": name}, allow_redirects=False, timeout=SECONDS
+        )
+        back = urljoin(provider, answer.headers["Location"])
+        answer = browser.get(back, allow_redirects=False, timeout=SECONDS)
+    assert answer.status_code == 200, f"{answer.status_code}: {answer.text}"
+    profile: dict[str, Any] = answer.json()
+    return profile
+
+
+def person(url: str, name: str) -> Api:
+    """Sign in, and return the person's API."""
+    return Api(url, sign_in(url, name)["access_token"], name)
+
+
+# What no stranger may learn.
+INTERNALS = ("Traceback", "psycopg", "sqlalchemy", "SELECT", "127.0.0.1", "localhost", "nameko")
+
+
+def assert_refused(answer: requests.Response, status: int, code: str, field: str = "") -> None:
+    """Check that an answer is the problem document for this refusal, and nothing more."""
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem.get("field", "") == field
+    assert problem["type"] == "about:blank"
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["err"] == problem["detail"]
+    assert not [internal for internal in INTERNALS if internal in answer.text]

@@ -1,13 +1,18 @@
 """The system that the end-to-end tests share."""
 
+import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.api import Api, person
 from tests.e2e.system import System
+
+# So few that a test can use them up, and more than the largest page.
+MAX_LINKS_PER_USER = 120
 
 
 @pytest.fixture
@@ -20,8 +25,16 @@ def own_system() -> Iterator[System]:
 def system() -> Iterator[System]:
     """Return a running system for all tests; they tell their data apart by people's names."""
     for system in _system():
+        system.env["MAX_LINKS_PER_USER"] = str(MAX_LINKS_PER_USER)
         system.start()
         yield system
+
+
+@pytest.fixture(scope="session")
+def newcomer(system: System) -> Callable[[str], Api]:
+    """Return what signs in somebody whom no other test knows: alice-1, bob-2 ..."""
+    numbers = itertools.count(1)
+    return lambda name: person(system.url, f"{name}-{next(numbers)}")
 
 
 def _system() -> Iterator[System]:

@@ -29,6 +29,14 @@ def eventually(what: Callable[[], object], seconds: float = 10) -> bool:
     return True
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process still runs; one that only nobody has buried yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def own_environment(data: Path) -> dict[str, str]:
     """Return an environment in which every port is free, and the data are in ``data``."""
     settings = Settings(ROOT)

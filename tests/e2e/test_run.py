@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
 
@@ -16,7 +15,7 @@ from embedded import binaries, migrations, servers
 from embedded.postgres import PostgresServer
 from embedded.server import Server
 from embedded.settings import Settings
-from tests.e2e.system import ROOT, STOP_SECONDS, System, eventually
+from tests.e2e.system import ROOT, STOP_SECONDS, System, eventually, is_alive
 
 SERVICES = ("gateway", "link_svc", "news_svc", "social_graph_svc", "user_svc")
 
@@ -27,7 +26,7 @@ def test_ctrl_c_leaves_no_process_and_a_second_run_has_the_data(own_system: Syst
     processes = own_system.processes()
     assert own_system.stop() == 0
     assert own_system.said().endswith("stopped\n")
-    assert not any(process.is_running() for process in processes)
+    assert not any(is_alive(process) for process in processes)
 
     own_system.start()
     links = own_system.api("alice").links()["links"]
@@ -38,7 +37,7 @@ def test_killed_runner_leaves_no_process(own_system: System) -> None:
     own_system.start()
     processes = own_system.processes()
     own_system.stop(signal.SIGKILL)
-    assert psutil.wait_procs(processes, timeout=STOP_SECONDS)[1] == []
+    assert eventually(lambda: not any(is_alive(process) for process in processes), STOP_SECONDS)
 
 
 def test_second_run_says_that_the_ports_are_in_use(system: System) -> None:

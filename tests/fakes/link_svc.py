@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Order, Page, Position, Query
+from link_svc.domain import Changes, Link, LinkKey, NewLink
+from link_svc.listing import Order, Page, Position, Query
 
 Dispatch = Callable[[str, str, dict[str, Any]], None]
 

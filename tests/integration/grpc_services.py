@@ -15,17 +15,19 @@ from protos.news_pb2_grpc import NewsStub
 KINDS = {kind.__name__: kind for kind in errors.KINDS}
 
 
-class Neighbour(DependencyProvider):
-    """Away while the file that the environment names is there."""
+class Wakeful(DependencyProvider):
+    """Wake eventlet's hub, which (0.41.3) sleeps on in epoll when SIGTERM comes (PEP 475)."""
 
     def start(self) -> None:
-        # eventlet (0.41.3) notices SIGTERM only when something else wakes its hub, and nothing
-        # here does: epoll goes on waiting after a signal (PEP 475).
         self.container.spawn_managed_thread(self.tick)
 
     def tick(self) -> None:
         while True:
             eventlet.sleep(0.1)
+
+
+class Neighbour(DependencyProvider):
+    """Away while the file that the environment names is there."""
 
     def check(self) -> None:
         if Path(os.environ["NEIGHBOUR_AWAY"]).exists():
@@ -36,6 +38,7 @@ class Answering:
     """GetNews does what ``username`` says; ``startToken`` is its argument."""
 
     name = "answering"
+    wakeful = Wakeful()
     neighbour = Neighbour()
     begun: list[str] = []
 
@@ -76,6 +79,7 @@ class Asking:
     """Asks over HTTP what the test wants to know, so that it is no gRPC that is tested with."""
 
     name = "asking"
+    wakeful = Wakeful()
     news = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")
 
     @http("GET", "/<username>/<token>")

@@ -83,8 +83,8 @@ def serve(uri: str) -> None:
     import eventlet
     from sqlalchemy import text
 
-    from chassis.database import make_engine
     from chassis.errors import Unavailable
+    from chassis.postgres import make_engine
 
     class Deadline(eventlet.Timeout):
         pass

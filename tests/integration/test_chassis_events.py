@@ -27,6 +27,7 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
     server = NatsServer(tmp_path / "nats", ports.free_port())
     server.start()
     yield server
+    nats.close(1)
     server.stop()
 
 
@@ -106,8 +107,8 @@ def dead_letters() -> list[Any]:
     async def read(client: Any) -> list[Any]:
         js = client.jetstream()
         info = await js.stream_info("dead-letters")
-        last = info.state.last_seq
-        return [(await js.get_msg("dead-letters", seq)).data for seq in range(1, last + 1)]
+        sequences = range(info.state.first_seq, info.state.last_seq + 1)
+        return [(await js.get_msg("dead-letters", sequence)).data for sequence in sequences]
 
     return nats.streams().call(read, 5)
 
@@ -194,10 +195,11 @@ def test_consuming_goes_on_after_the_server_was_killed_and_after_it_was_wiped(
     server.start()
     publish(1)
     until(lambda: handled(written) == [0, 1])
+    last = publish(1)
     server.kill()
     shutil.rmtree(server.folder)
     server.start()
-    publish(2)
+    assert publish(2) > last  # readers order by it
     until(lambda: handled(written) == [0, 1, 2])
     assert consumer.alive()
 

@@ -11,7 +11,7 @@ import psutil
 import psycopg2
 import pytest
 
-from embedded import ports
+from embedded import ports, postgres_home
 from embedded.errors import CannotStart
 from embedded.nats import NatsServer
 from embedded.postgres import PostgresServer
@@ -136,6 +136,23 @@ def test_stop_ends_a_paused_server(server: Server) -> None:
     server.pause()
     server.stop()
     assert not process.is_running()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root needs no other user")
+def test_postgres_goes_elsewhere_if_its_user_cannot_reach_the_project(
+    tmp_path: Path, server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_home, "OUT_OF_REACH", server_folder / "elsewhere")
+    monkeypatch.setattr(postgres_home, "can_use", lambda account, path: False)
+    server = PostgresServer(tmp_path / "postgres", ports.free_port())
+    server.start()
+    server.stop()
+    assert (tmp_path / "postgres").resolve().parent == server_folder / "elsewhere"
+    assert server.programs.is_relative_to(server_folder / "elsewhere")
+    again = PostgresServer(tmp_path / "postgres", ports.free_port())
+    again.start()
+    again.stop()
+    assert again.folder == server.folder
 
 
 @pytest.mark.parametrize("server", [PostgresServer], indirect=True)

@@ -193,4 +193,4 @@ def test_any_history_settles_on_valkey(valkey_url):
             client.flushdb()
             return FeedStore(client)
 
-        run(emptied, examples=50)
+        run(emptied, examples=25)

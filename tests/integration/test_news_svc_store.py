@@ -191,13 +191,6 @@ def test_valkey_that_forgot_the_scripts_is_taught_again(client):
     assert versions(read(feeds)) == ["ann 1", "ann 2"]
 
 
-def test_connection_that_died_costs_no_error(client):
-    feeds = FeedStore(client)
-    publish(feeds, "ann", 1, 1)
-    client.client_kill_filter(_type="normal", skipme=False)
-    assert versions(read(feeds)) == ["ann 1"]
-
-
 def test_valkey_that_is_away_is_unavailable():
     with connect(f"redis://127.0.0.1:{free_port()}/0") as client:
         with pytest.raises(errors.Unavailable) as refused:

@@ -5,7 +5,7 @@ import pytest
 from nameko import config
 from nameko.exceptions import ConfigurationError
 
-from chassis import database
+from chassis import postgres
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def connect_arguments(monkeypatch):
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "postgresql", "postgresql+psycopg"])
 def test_every_postgresql_address_is_for_psycopg2(uri, scheme):
     uri(f"{scheme}://user_svc:secret@db.example:5432/user_svc")
-    url = database.database_url("user_svc")
+    url = postgres.database_url("user_svc")
     assert url.drivername == "postgresql+psycopg2"
     assert (url.host, url.password) == ("db.example", "secret")
 
@@ -54,18 +54,18 @@ def test_every_postgresql_address_is_for_psycopg2(uri, scheme):
 def test_any_other_address_stops_the_start_without_showing_it(uri, wrong):
     uri(wrong)
     with pytest.raises(ConfigurationError, match="user_svc:Base"):
-        database.make_engine("user_svc")
+        postgres.make_engine("user_svc")
 
 
 def test_a_service_without_an_address_does_not_start(uri):
     uri("postgresql://db/user_svc")
     with pytest.raises(ConfigurationError, match="link_svc:Base"):
-        database.make_engine("link_svc")
+        postgres.make_engine("link_svc")
 
 
 def test_every_wait_has_an_end(uri, connect_arguments):
     uri("postgresql://db/user_svc")
-    engine = database.make_engine("user_svc")
+    engine = postgres.make_engine("user_svc")
     assert (engine.pool.size(), engine.pool.timeout()) == (7, 2)
     asked = connect_arguments(engine)
     assert asked["application_name"] == "user_svc"
@@ -78,10 +78,10 @@ def test_every_wait_has_an_end(uri, connect_arguments):
 def test_a_pooler_that_refuses_options_gets_none(uri, connect_arguments):
     uri("postgresql://pgbouncer/user_svc")
     config["DB_SET_TIMEOUTS"] = False
-    assert "options" not in connect_arguments(database.make_engine("user_svc"))
+    assert "options" not in connect_arguments(postgres.make_engine("user_svc"))
 
 
 def test_the_address_has_the_last_word(uri, connect_arguments):
     uri("postgresql://db/user_svc?application_name=mine&sslmode=require")
-    asked = connect_arguments(database.make_engine("user_svc"))
+    asked = connect_arguments(postgres.make_engine("user_svc"))
     assert (asked["application_name"], asked["sslmode"]) == ("mine", "require")

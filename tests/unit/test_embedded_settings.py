@@ -40,6 +40,11 @@ def test_advice_names_the_variable_or_else_the_key(tmp_path: Path) -> None:
     assert settings.how_to_change("B.C") == "change B.C in config.yaml"
 
 
+def test_missing_key_is_named(settings: Settings) -> None:
+    with pytest.raises(CannotStart, match=r"config\.yaml lacks HTTP_PORTS\.nobody"):
+        settings.get("HTTP_PORTS.nobody")
+
+
 @pytest.mark.parametrize("value", ["0", "65536", "x", "1.5"])
 def test_value_that_is_no_port_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(CannotStart, match=r"PORT must be a port, not .*: set P"):

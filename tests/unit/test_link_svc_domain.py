@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import InvalidInput
 from link_svc import domain
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Pattern, Query
+from link_svc.domain import Changes, Link, LinkKey, NewLink
 
 KEY = LinkKey("alice", "https://example.com/a")
 NOW = datetime(2026, 5, 17, 12, 30, 0, 7, tzinfo=UTC)
@@ -108,8 +108,6 @@ def test_an_owner_who_could_be_nobody_is_refused(name, code):
     with pytest.raises(InvalidInput) as refusal:
         LinkKey(name, KEY.url)
     assert (refusal.value.code, refusal.value.field) == (code, "username")
-    with pytest.raises(InvalidInput):
-        Query(name)
 
 
 @pytest.mark.parametrize(
@@ -185,52 +183,6 @@ def test_changes_with_a_bad_tag_are_refused(field):
     assert (refusal.value.code, refusal.value.field) == ("invalid_tag", field)
 
 
-def test_a_pattern_is_searched_in_its_own_part_only():
-    link = a_link(title="The Linux kernel", description="about penguins")
-    assert Pattern("title", "(?i)LINUX").matches(link)
-    assert Pattern("description", "gu.ns$").matches(link)
-    assert Pattern("url", r"^https://example\.com").matches(link)
-    assert not Pattern("url", "kernel").matches(link)
-    assert not Pattern("title", "^kernel").matches(link)
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("(", "invalid_regex"),
-        ("[a", "invalid_regex"),
-        ("*", "invalid_regex"),
-        (r"(a)\1", "invalid_regex"),
-        ("(?=a)", "invalid_regex"),
-        ("a{1001}", "invalid_regex"),
-        ("((((a{100}){100}){100}){100})", "invalid_regex"),
-        ("x" * 257, "regex_too_long"),
-        ("\0", "invalid_text"),
-        ("\ud800", "invalid_text"),
-    ],
-)
-@pytest.mark.parametrize("part", ["url", "title", "description"])
-def test_a_bad_pattern_is_refused_by_its_name(capfd, part, text, code):
-    with pytest.raises(InvalidInput) as refusal:
-        Pattern(part, text)
-    assert (refusal.value.code, refusal.value.field) == (code, f"{part}_regex")
-    assert capfd.readouterr().err == ""
-
-
-def test_a_query_lists_links_with_all_tags_and_patterns():
-    query = Query("alice", (Pattern("title", "T"), Pattern("description", "W")), frozenset({"go"}))
-    assert query.matches(a_link())
-    assert not query.matches(a_link(tags=("python",)))
-    assert not query.matches(a_link(description="x"))
-
-
-@pytest.mark.parametrize("size", [0, -1, 101, 10**30])
-def test_a_page_size_out_of_bounds_is_refused(size):
-    with pytest.raises(InvalidInput) as refusal:
-        Query("alice", page_size=size)
-    assert (refusal.value.code, refusal.value.field) == ("invalid_page_size", "page_size")
-
-
 def test_a_document_is_plain_json_with_utc_times():
     assert a_link().document() == {
         "url": KEY.url,
@@ -249,12 +201,3 @@ def test_no_text_breaks_the_check_of_urls(text):
     for url in (text, "https://" + text, "https://example.com/" + text, "http://[" + text):
         with suppress(InvalidInput):
             domain.check_url(url)
-
-
-@given(st.text(max_size=64))
-def test_no_pattern_breaks_matching(text):
-    try:
-        pattern = Pattern("title", text)
-    except InvalidInput:
-        return
-    assert pattern.matches(a_link()) in (True, False)

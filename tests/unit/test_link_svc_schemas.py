@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from chassis.errors import InvalidInput
 from link_svc import schemas
-from link_svc.domain import Link, Order, Page, Position, Query
+from link_svc.domain import Link
+from link_svc.listing import Order, Page, Position, Query
 
 URL = "https://example.com/a"
 NOW = datetime(2026, 5, 17, tzinfo=UTC)

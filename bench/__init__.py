@@ -1,0 +1,1 @@
+"""The demo and the benchmark: both see the system from the outside."""

@@ -1,0 +1,104 @@
+"""The process around the web server: its log, its ports, its end."""
+
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.integration.http_server import Server, log, running
+from tests.processes import until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("toy")) as server:
+        yield server
+        assert server.live()
+
+
+def test_crash_says_nothing_outside_and_all_but_secrets_in_the_log(server: Server) -> None:
+    answer = server.get("/crash", headers={"X-Request-ID": "crash-1"})
+
+    assert b"postgres" not in answer.body
+    [line] = [line for line in log(server) if line.get("request_id") == "crash-1"]
+    assert "ValueError: postgresql://user:[redacted]@host/db" in line["exception"]
+    assert line["call_id"].startswith("toy.crash.")
+
+
+def test_metrics_have_their_own_port(server: Server) -> None:
+    server.get("/kind/AlreadyExists")
+
+    assert b'outcome="AlreadyExists",service="toy"' in server.metrics()
+    assert b'http_answers_total{service="toy",status="409"}' in server.metrics()
+    assert server.get("/metrics").status == 404
+
+
+def test_ready_without_neighbours(server: Server) -> None:
+    assert server.get("/health/ready").json == {"status": "ready"}
+
+
+def test_happy_path_says_nothing(server: Server) -> None:
+    before = server.process.log.stat().st_size
+    server.get("/echo?access_token=secret")
+    server.get("/none?code=secret")
+
+    assert server.process.log.stat().st_size == before
+
+
+def test_port_in_use_stops_the_start_with_one_line(server: Server, tmp_path: Path) -> None:
+    other = Server(tmp_path, HTTP_PORTS={"toy": server.port})
+    other.process.start()
+
+    assert other.process.wait() != 0
+    text = other.process.log.read_text()
+    assert f"Error: port {server.port} on 127.0.0.1 is in use (HTTP_PORTS.toy" in text
+    assert "Traceback" not in text
+
+
+def test_stop_finishes_what_has_begun_and_exits(tmp_path: Path) -> None:
+    with running(tmp_path) as server, closing(server.client()) as busy:
+        busy.request("GET", "/sleep/0.5")
+        with closing(server.client()) as kept, closing(server.connect()) as idle:
+            kept.request("GET", "/hello/one")
+            kept.getresponse().read()
+            server.process.signal(signal.SIGTERM)
+            until(lambda: refused(server))
+            kept.request("GET", "/hello/two")
+            last = kept.getresponse()
+            assert (last.status, last.headers["Connection"]) == (200, "close")
+            assert busy.getresponse().status == 200
+            assert idle.recv(1) == b""
+        began = time.monotonic()
+        assert server.process.wait() == 0
+        assert time.monotonic() - began < 3
+
+
+def refused(server: Server) -> bool:
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_metrics_share_the_port_unless_told_otherwise(tmp_path: Path) -> None:
+    with running(tmp_path, METRICS_PORTS={}) as server:
+        assert b"process_resident_memory_bytes" in server.get("/metrics").body
+
+
+def test_no_file_descriptors_left_is_survived(tmp_path: Path) -> None:
+    with running(tmp_path, MAX_CONNECTIONS=500) as server:
+        _, most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (40, most))
+        waiting = [server.connect() for _ in range(60)]
+        until(server.live, 5)
+        for sock in waiting:
+            sock.close()
+        assert server.process.alive()
+        assert [line["message"] for line in log(server)][:1] == [
+            "cannot accept connections: Too many open files"
+        ]

@@ -1,0 +1,85 @@
+"""The user service as a process, on a database that comes late and goes away."""
+
+import time
+
+import pytest
+import requests
+from nameko import config
+from nameko.cli.utils.config import load_config
+from nameko.standalone.rpc import ClusterRpcClient
+
+from chassis.errors import InvalidInput, Unauthenticated, Unavailable
+from embedded import ports
+from tests.integration import service_database
+from tests.processes import ROOT, ServiceProcess, until
+
+BOB = {"provider": "github", "subject": "1", "login": "bob", "name": "Bob", "email": ""}
+
+
+@pytest.fixture
+def uri(postgres):
+    postgres.create_database("user_process", owner="user_svc")
+    yield postgres.uri("user_process", "user_svc")
+    postgres.drop_database("user_process")
+
+
+@pytest.fixture
+def ready(uri, nats_url, tmp_path):
+    """Start the service, with an empty database; return a function that tells how it fares."""
+    port = ports.free_port()
+    settings = load_config((ROOT / "config.yaml").read_text()) | {
+        "AMQP_URI": nats_url,
+        "NATS_URL": nats_url,
+        "HTTP_PORTS": {"user_svc": port},
+        "DB_URIS": {"user_svc:Base": uri},
+    }
+    config.update(settings)
+    process = ServiceProcess("user_svc.service", config=settings, folder=tmp_path).start()
+    yield lambda: requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).json()
+    assert process.stop() == 0
+    assert "Traceback" not in process.log.read_text()
+
+
+@pytest.fixture
+def users(ready):
+    with ClusterRpcClient() as client:
+        yield client.user_svc
+
+
+def test_it_waits_for_its_tables_and_outlives_its_database(users, ready, uri, postgres):
+    until(lambda: ready() == {"status": "not ready", "waiting_for": ["database"]}, 20)
+    with pytest.raises(Unavailable):
+        users.sign_in(BOB)
+
+    service_database.alembic("user_svc", "upgrade", "head", uri=uri)
+    until(lambda: ready() == {"status": "ready"})
+    token = users.sign_in(BOB)["access_token"]
+    assert users.verify_token(token)["username"] == "bob"
+
+    postgres.stop()
+    try:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            users.verify_token(token)
+        assert time.monotonic() - began < 3
+    finally:
+        postgres.start()
+    assert users.verify_token(token)["username"] == "bob"
+
+    postgres.pause()
+    try:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            users.verify_token(token)
+        assert time.monotonic() - began < 3
+        until(lambda: ready() == {"status": "not ready", "waiting_for": ["database"]})
+    finally:
+        postgres.resume()
+    until(lambda: ready() == {"status": "ready"})
+
+    assert users.revoke_token(token) is None
+    with pytest.raises(Unauthenticated, match="Access Denied!"):
+        users.verify_token(token)
+    with pytest.raises(InvalidInput) as refusal:
+        users.sign_in({})
+    assert refusal.value.field == "provider"
