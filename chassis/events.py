@@ -23,8 +23,8 @@ from chassis.telemetry import REGISTRY
 
 log = logging.getLogger(__name__)
 
-_ACK_WAIT_SECONDS = 4.0
-_IN_PROGRESS_SECONDS = 1.5
+_ACK_WAIT_SECONDS = 2.5
+_IN_PROGRESS_SECONDS = 0.8
 _RETRY_SECONDS = 0.5
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 _MAX_TRIES = 5  # of an event that fails for a reason of its own

@@ -3,6 +3,7 @@
 import json
 import time
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 import eventlet
@@ -11,13 +12,17 @@ from nameko.extensions import DependencyProvider
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.wrappers import Response
 
-from chassis import config
+from chassis import config, nats
 from chassis.telemetry import REGISTRY, Telemetry
 from chassis.webserver import WebServer
 from chassis.wsgi import Page
 
 CHECK_SECONDS = 1.0
 CACHE_SECONDS = 1.0
+
+
+# Not an extension of any service: the connections are the process's.
+_NATS = SimpleNamespace(role="NATS", check=nats.check)
 
 
 class MetricsServer(WebServer):
@@ -75,6 +80,7 @@ class HealthServer(DependencyProvider):
     def _ask(self) -> list[str]:
         """Ask all extensions at once; return the roles of those that are not content."""
         asked = [ext for ext in self.container.extensions if hasattr(ext, "check")]
+        asked.append(_NATS)
         answers = [eventlet.spawn(_content, extension) for extension in asked]
         away = [ext for ext, answer in zip(asked, answers, strict=True) if not answer.wait()]
         return sorted({_role(extension) for extension in away})

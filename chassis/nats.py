@@ -251,6 +251,12 @@ def close(seconds: float) -> None:
         _connections.popitem()[1].close(seconds)
 
 
+def check() -> None:
+    """Raise Unavailable while a connection of this process is away."""
+    if not all(each.connected for each in _connections.values()):
+        raise Unavailable("bus_unavailable", "The message bus is away; try again.")
+
+
 def inbox() -> str:
     """Return a subject that nobody else listens to."""
     return f"_INBOX.{uuid.uuid4().hex}"

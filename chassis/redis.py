@@ -7,13 +7,24 @@ from nameko.exceptions import ConfigurationError
 from nameko.extensions import DependencyProvider
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError
+from redis.exceptions import (
+    ClusterDownError,
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,
+)
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from chassis import config
 
 TIMEOUT_SECONDS = 1.0
+
+_MAY_PASS = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, ClusterDownError)
+# What redis-py (8.1) has no class for: replicas missing, disk full, a script that does not end.
+_MAY_PASS_CODES = ("NOREPLICAS ", "MISCONF ", "BUSY ")
 
 
 def connect(url: str) -> Redis:
@@ -33,6 +44,11 @@ def connect(url: str) -> Redis:
         # redis-py 8.1 asks each server for notices of Redis Enterprise, which Valkey refuses.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+
+
+def may_pass(error: RedisError) -> bool:
+    """Tell whether the same call may succeed later: the server is away, full, busy or read-only."""
+    return isinstance(error, _MAY_PASS) or str(error).startswith(_MAY_PASS_CODES)
 
 
 class RedisStore(DependencyProvider):

@@ -179,7 +179,9 @@ class WebServer(NamekoWebServer):
         try:
             if self._starting:
                 self._serv.keepalive = False
-                self._gt.kill()
+                # The container is killed in the thread that failed, which may be this one.
+                if self._gt is not eventlet.getcurrent():
+                    self._gt.kill()
                 self._admit_backlog()
             self._sock.close()
             self._finish(time.monotonic(), last_request_seconds)

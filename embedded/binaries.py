@@ -42,7 +42,7 @@ def _first(server: str, wheel: str, candidates: list[Path], names: list[str]) ->
         if program.exists():
             return program
     missing = f"no program of {server}: neither the PyPI package {wheel} nor a server on PATH"
-    raise CannotStart(f"{missing} was found; run 'make run', or install one of them")
+    raise CannotStart(f"{missing} was found; install one of them")
 
 
 def _package(name: str) -> Path | None:

@@ -5,17 +5,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
 from embedded.account import Account
 
 LEASH = Path(__file__).with_name("leash.py")
+POLL_SECONDS = 0.01
 
 
 class Child:
-    """One running process, in a session of its own: a Ctrl-C in the terminal doesn't reach it."""
+    """One running process, in a session of its own: a Ctrl-C in the terminal doesn't reach it.
+
+    It stops on ``stop_signal``, and gets ``death_signal`` if we end without stopping it.
+    """
 
     def __init__(
         self,
@@ -24,8 +29,10 @@ class Child:
         output: IO[bytes] | int,
         cwd: Path,
         account: Account | None = None,
+        stop_signal: int = signal.SIGTERM,
         death_signal: int = signal.SIGKILL,
     ) -> None:
+        self.stop_signal = stop_signal
         uid, gid = (account.uid, account.gid) if account else (-1, -1)
         leash = [sys.executable, "-I", "-S", LEASH, os.getpid(), int(death_signal), uid, gid]
         self.process = subprocess.Popen(
@@ -51,16 +58,24 @@ class Child:
         """Send a signal; a process that has gone is no error."""
         self.process.send_signal(signum)
 
-    def stop(self, signum: int, grace_seconds: float) -> int:
-        """Ask it to stop, kill it when it doesn't in time, and return its exit status."""
-        self.signal(signum)
-        try:
-            return self.process.wait(grace_seconds)
-        except subprocess.TimeoutExpired:
-            return self.kill()
-
     def kill(self) -> int:
         """Kill it and what it has started, and return its exit status."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         return self.process.wait()
+
+
+def stop(
+    children: Sequence[Child], grace_seconds: float, at_once: Callable[[], bool] = lambda: False
+) -> None:
+    """Ask processes to stop; kill those that don't in time, or as soon as ``at_once`` says so."""
+    for child in children:
+        child.signal(child.stop_signal)
+    deadline = time.monotonic() + grace_seconds
+    while any(child.status is None for child in children):
+        if time.monotonic() > deadline or at_once():
+            break
+        time.sleep(POLL_SECONDS)
+    for child in children:
+        if child.status is None:
+            child.kill()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from embedded import ports
+from embedded import child, ports
 from embedded.account import Account
 from embedded.child import Child
 from embedded.errors import CannotStart
@@ -17,6 +17,7 @@ HOST = ports.LOOPBACK
 START_SECONDS = 60.0  # a first start, or a recovery after a crash, on a slow disk
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.01
+LOG_BYTES = 10_000_000
 
 
 class Server:
@@ -58,12 +59,13 @@ class Server:
         self.spawn()
         self.wait()
 
-    def spawn(self) -> None:
+    def spawn(self) -> Child:
         """Start the process, and don't wait for it. Call this from the main thread (leash.py)."""
         if why := ports.obstacle(HOST, self.port):
             raise CannotStart(f"{self.name} needs port {self.port}, which {why}")
         self.prepare()
         self.child = self._run(self.command())
+        return self.child
 
     def wait(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait until the server answers; raise CannotStart with its last words.
@@ -83,7 +85,7 @@ class Server:
         """Stop the server in order; it may be started again."""
         if self.child is not None:
             self.child.signal(signal.SIGCONT)
-            self.child.stop(self.stop_signal, STOP_SECONDS)
+            child.stop([self.child], STOP_SECONDS)
             self.child = None
 
     def kill(self) -> None:
@@ -111,12 +113,15 @@ class Server:
 
     def _run(self, argv: Sequence[str | Path]) -> Child:
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
             return Child(
                 argv,
                 output=output,
                 cwd=self.folder,
                 account=self.account,
+                stop_signal=self.stop_signal,
                 death_signal=self.stop_signal,
             )
 

@@ -30,15 +30,17 @@ def _sign_in(url: str, name: str) -> str:
     with requests.Session() as browser:
         browser.trust_env = False  # a proxy has no business on this machine
         browser.headers["Accept"] = "application/json"
-        provider = _redirection(browser.get(f"{url}/login", allow_redirects=False, timeout=SECONDS))
+        away = browser.get(f"{url}/login", allow_redirects=False, timeout=SECONDS)
+        provider = _redirection(away, f"signing in failed: {url}/login does not lead anywhere")
         back = browser.post(provider, data={"login": name}, allow_redirects=False, timeout=SECONDS)
-        profile: dict[str, Any] = browser.get(_redirection(back), timeout=SECONDS).json()
+        home = _redirection(back, f"the identity provider does not take {name!r} for a name")
+        profile: dict[str, Any] = browser.get(home, timeout=SECONDS).json()
         if "access_token" not in profile:
             raise CannotStart(f"signing in failed: {profile.get('detail', profile)}")
         return str(profile["access_token"])
 
 
-def _redirection(answer: requests.Response) -> str:
+def _redirection(answer: requests.Response, otherwise: str) -> str:
     if not answer.is_redirect:
-        raise CannotStart(f"signing in failed: {answer.url} answered {answer.status_code}")
+        raise CannotStart(f"{otherwise} (status {answer.status_code})")
     return urljoin(answer.url, answer.headers["Location"])

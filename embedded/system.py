@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import IO
 
-from embedded import binaries, claims, folder, migrations, readiness, servers
+from embedded import binaries, child, claims, folder, migrations, readiness, servers
 from embedded.child import Child
 from embedded.console import Console
 from embedded.errors import CannotStart
@@ -71,7 +71,7 @@ class System:
         self.lock = folder.take(self.settings.data)
         self.servers = [server for server, _ in wanted]
         self.console.say(f"starting {_list(self.servers)} and the services ...")
-        self.units = [Unit(server.name, _spawner(server)) for server in self.servers]
+        self.units = [Unit(server.name, server.spawn) for server in self.servers]
         for unit in self.units:
             self._check_asked()
             unit.start()
@@ -124,38 +124,23 @@ class System:
         url = self.settings.get("PUBLIC_URL")
         return (
             f"\n  Delinkcious is running.\n\n"
-            f"    open in a browser   {url}\n"
-            f"    a token for a shell make token USER=alice\n"
-            f"    sample data         make demo\n"
-            f"    data and logs       {self.settings.data}\n"
-            f"    stop                Ctrl-C\n"
+            f"    open in a browser     {url}\n"
+            f"    a token for a shell   make token USER=alice\n"
+            f"    sample data           make demo\n"
+            f"    data and logs         {self.settings.data}\n"
+            f"    stop                  Ctrl-C\n"
         )
 
     def _stop(self) -> None:
         """Stop the services, which finish what they have begun, and then what they lean on."""
         grace = float(self.settings.get("STOP_GRACE_SECONDS")) + KILL_AFTER_SECONDS
-        services = list(self.services.values())
-        self._end(services, [signal.SIGTERM] * len(services), grace)
-        running = [server for server in self.servers if server.child]
-        self._end(
-            [server.child for server in running if server.child],
-            [server.stop_signal for server in running],
-            grace,
-        )
+        child.stop(list(self.services.values()), grace, at_once=self._asked_again)
+        running = [server.child for server in self.servers if server.child]
+        child.stop(running, grace, at_once=self._asked_again)
         self.console.drain()
 
-    def _end(self, children: list[Child], signals: list[int], grace: float) -> None:
-        """Ask processes to stop; kill those that don't in time, or when asked once more."""
-        for child, signum in zip(children, signals, strict=True):
-            child.signal(signum)
-        deadline = time.monotonic() + grace
-        while any(child.status is None for child in children):
-            if time.monotonic() > deadline or self.asked > 1:
-                break
-            time.sleep(POLL_SECONDS / 5)
-        for child in children:
-            if child.status is None:
-                child.kill()
+    def _asked_again(self) -> bool:
+        return self.asked > 1
 
     def _ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
         # One request may arrive twice: from the terminal, and handed on by make.
@@ -167,15 +152,6 @@ class System:
     def _check_asked(self) -> None:
         if self.asked or (self.parent is not None and os.getppid() != self.parent):
             raise Stop
-
-
-def _spawner(server: Server) -> Callable[[], Child]:
-    def start() -> Child:
-        server.spawn()
-        assert server.child is not None
-        return server.child
-
-    return start
 
 
 def _list(servers: list[Server]) -> str:

@@ -1,43 +1,46 @@
 """The feeds, in Valkey: a cache of what the streams say, which may be thrown away.
 
     author:<name>         sorted set: ids of the author's latest events, by stream sequence
-    author-events:<name>  hash: event id → body, for the same events
+    author-events:<name>  hash: event id → body, of the same events
     author-version:<name> version of the author's latest event; what is not newer is a duplicate
+    followers:<name>      hash: user → version of the event by which they last began to follow the
+                          author; negative: by which they left
     feed:<user>           sorted set: "<author>/<event id>", by stream sequence
-    follows:<user>        hash: author → version of the last change, negative: left
 
 Authors' sets and feeds are cut to the same length N, and therefore no feed needs a body that its
 author's hash has dropped: N events of that author are newer, and whoever follows the author has
 those N in the feed, so that the older one is not among the feed's N latest. In the moment between
 an event's ``record`` and its ``deliver`` a feed still holds such an event; ``read`` passes over it.
 
-Several processes may work on one feed at a time (a frozen replica wakes up, link events go to one
-and follow events to another); each script is atomic, and they suit each other in any order:
+Several processes may work on one feed at a time (a frozen replica wakes up; link events go to one
+and follow events to another). Each script is atomic, and they suit each other in any order:
 
 - an event is recorded before its author's followers are asked for, so somebody who follows in
-  between is either among the followers or gathers it from the author's latest;
-- who leaves is noted in ``follows``, so neither a late delivery nor a late gathering brings the
+  between is among the followers or gathers it from the author's latest;
+- who leaves is noted in ``followers``, so neither a late delivery nor a late gathering brings the
   author back;
-- what a script adds always belongs to the feed, and it cuts from the old end only; leaving makes
-  room there, and gathering from everybody still followed fills it.
+- what a script adds belongs to the feed, and it cuts from the old end only; leaving makes room
+  there, and gathering from everybody still followed fills it.
 
-In a Valkey cluster the keys that one script touches would need hash tags to live on one node.
+The scripts are given names and make keys of them: a thousand keys a call would cost more than the
+work. In a Valkey cluster, the keys that one script touches would need to live on one node.
 """
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from chassis import errors
+from chassis.redis import may_pass
 from news_svc.domain import Event, EventType, FollowChange, NewsQuery, Page, Published
 
-_Script = Callable[[Sequence[str], Sequence[str | int]], Any]
+_log = logging.getLogger(__name__)
 
 
 class FeedStore:
@@ -55,63 +58,59 @@ class FeedStore:
 
         True for a redelivery, whose first delivery may have died half-way.
         """
-        author = published.event.author
-        keys = [f"author:{author}", f"author-events:{author}", f"author-version:{author}"]
-        place = (published.id, published.sequence, published.version)
-        return bool(self._record(keys, [*place, _body(published.event), length]))
+        event, place = published.event, (published.id, published.sequence, published.version)
+        return bool(self._record(length, event.author, *place, _body(event)))
 
     def deliver(self, published: Published, followers: Sequence[str], length: int) -> None:
-        """Write an event into the feeds of these followers, at its place in the stream."""
-        author = published.event.author
-        keys = [key for name in followers for key in (f"feed:{name}", f"follows:{name}")]
-        member = f"{author}/{published.id}"
-        self._deliver(keys, [author, member, published.sequence, length])
+        """Write an event into the feeds of a page of followers, at its place in the stream."""
+        author, member = published.event.author, f"{published.event.author}/{published.id}"
+        self._deliver(length, author, member, published.sequence, *followers)
 
     def follow(self, change: FollowChange) -> bool:
-        """Note who follows whom; leaving empties the feed of the author.
+        """Note who follows whom; leaving takes the author out of the feed.
 
         False if a later change of the two is known already.
         """
-        keys = [f"follows:{change.follower}", f"feed:{change.follower}"]
-        direction = 1 if change.follows else -1
-        return bool(self._follow(keys, [change.followed, change.version, direction]))
+        version = change.version if change.follows else -change.version
+        return bool(self._follow(change.follower, change.followed, version))
 
     def gather(self, follower: str, authors: Sequence[str], length: int) -> None:
         """Bring the latest events of these authors into a feed, except of those who were left."""
-        keys = [f"feed:{follower}", f"follows:{follower}", *(f"author:{name}" for name in authors)]
-        self._gather(keys, [length, *authors])
+        self._gather(length, follower, *authors)
 
     def read(self, query: NewsQuery) -> Page:
-        """Read a page in one round trip."""
+        """Read a page, in one round trip."""
         after = "" if query.after is None else query.after
-        found = self._read([f"feed:{query.username}"], [query.page_size + 1, query.order, after])
+        found = self._read(query.username, query.page_size + 1, query.order, after)
         places = zip(found[::2], found[1::2], strict=True)
         return Page.of(query, [(int(sequence), _event(body)) for sequence, body in places])
 
 
-def _script(client: Redis, name: str) -> _Script:
-    """Load a script that stands beside this file; a Valkey that is away is ``Unavailable``."""
+def _script(client: Redis, name: str) -> Callable[..., Any]:
+    """Load a script of ``lua/``; calling it raises Unavailable while Valkey is away or full."""
     script = client.register_script((files(__package__) / "lua" / f"{name}.lua").read_text())
 
-    def run(keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    def run(*arguments: str | int) -> Any:
         try:
-            return script(keys, arguments)
-        except (RedisConnectionError, RedisTimeoutError):
+            return script(args=arguments)
+        except RedisError as error:
+            if not may_pass(error):
+                raise
+            _log.warning("Valkey did not do %s: %s", name, error)
             raise errors.Unavailable("feeds_unavailable", "The news are away for now.") from None
 
     return run
 
 
 def _body(event: Event) -> str:
-    return json.dumps(
-        {
-            "type": event.type,
-            "author": event.author,
-            "url": event.url,
-            "title": event.title,
-            "time": event.time.isoformat(),
-        }
-    )
+    fields = {
+        "type": event.type,
+        "author": event.author,
+        "url": event.url,
+        "title": event.title,
+        "time": event.time.isoformat(),
+    }
+    return json.dumps(fields)
 
 
 def _event(body: str) -> Event:

@@ -45,7 +45,7 @@ class Request:
     def receive_headers(self, headers: RawHeaders) -> None:
         """Take the headers; raise GrpcError when they are not text."""
         try:
-            self.headers.set(*headers, from_wire=True)
+            self.headers.data = HeaderManager.decode(headers)
         except ValueError:  # nameko-grpc (1.4.0rc3) lets this end the connection, or the process
             raise GrpcError(StatusCode.INVALID_ARGUMENT, "The metadata is malformed.") from None
 

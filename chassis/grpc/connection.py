@@ -7,6 +7,7 @@ in reading, and writing spawns one that sends what all writers of that moment ha
 
 import logging
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import eventlet
@@ -34,6 +35,7 @@ from h2.settings import SettingCodes, Settings
 log = logging.getLogger(__name__)
 
 READ_BYTES = 65536
+FAIR_READS = 8
 MAX_METADATA_BYTES = 16384
 # How long the other end may take nothing of what we send before we give it up.
 SEND_SECONDS = 10.0
@@ -101,13 +103,17 @@ class Connection:
             self._close()
 
     def _read(self) -> None:
-        while data := self.sock.recv(READ_BYTES):
+        for turn in count(1):
+            data = self.sock.recv(READ_BYTES)
+            if not data:
+                return
             for event in self.h2.receive_data(data):
                 self._on_event(event)
             # Waits while the other end does not take what it made us say, PING upon PING.
             self._send()
-            # A socket that always has more to read never lets another green thread run.
-            eventlet.sleep(0)
+            if turn % FAIR_READS == 0:
+                # A socket that always has more to read lets no other green thread run.
+                eventlet.sleep(0)
 
     def _close(self) -> None:
         self.closed = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from eventlet import hubs
 from grpc import StatusCode
 from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 from nameko_grpc.errors import GrpcError
 
@@ -50,8 +51,11 @@ class ServerConnection(Connection):
         """
         self._patience.cancel()
         self._patience = hubs.get_hub().schedule_call_global(FAREWELL_SECONDS, self.on_pong)
-        self.h2.close_connection(last_stream_id=_EVERY_STREAM)
-        self.h2.ping(_FAREWELL)
+        try:
+            self.h2.close_connection(last_stream_id=_EVERY_STREAM)
+            self.h2.ping(_FAREWELL)
+        except ProtocolError:  # it has not even begun, or has ended
+            self.abort()
         self.flush()
 
     def on_settings(self) -> None:

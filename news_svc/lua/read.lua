@@ -1,19 +1,18 @@
 -- Read events of a feed with their bodies: sequence, body, sequence, body …
 -- An event without a body has left its author's latest, and therefore every feed: see store.py.
--- KEYS: feed:<username>; the keys author-events:<author> follow from what is in it
--- ARGV: number of events, order (oldest or newest), sequence of the last event read or ''
-local wanted = tonumber(ARGV[1])
+-- ARGV: username, number of events, order (oldest or newest), sequence of the last one read or ''
+local feed, wanted = 'feed:' .. ARGV[1], tonumber(ARGV[2])
 local command, from, to = 'ZRANGEBYSCORE', '-inf', '+inf'
-if ARGV[2] == 'newest' then
+if ARGV[3] == 'newest' then
   command, from, to = 'ZREVRANGEBYSCORE', to, from
 end
-if ARGV[3] ~= '' then
-  from = '(' .. ARGV[3]
+if ARGV[4] ~= '' then
+  from = '(' .. ARGV[4]
 end
 
 local found, offset = {}, 0
 repeat
-  local members = redis.call(command, KEYS[1], from, to, 'WITHSCORES', 'LIMIT', offset, wanted)
+  local members = redis.call(command, feed, from, to, 'WITHSCORES', 'LIMIT', offset, wanted)
   for i = 1, #members, 2 do
     local author, id = string.match(members[i], '^([^/]+)/(.+)$')
     local body = redis.call('HGET', 'author-events:' .. author, id)

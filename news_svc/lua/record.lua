@@ -1,20 +1,23 @@
 -- Keep an event among its author's latest. Answer 1 if it belongs into feeds, 0 if it is a
 -- duplicate: the same event at a second place in the stream, or one older than what is known.
 -- A redelivery (same place) belongs into feeds: the first delivery may have died half-way.
--- KEYS: author:<name>, author-events:<name>, author-version:<name>
--- ARGV: event id, sequence, version, body, feed length
-local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
+-- ARGV: feed length, author, event id, sequence, version, body
+local length, author, id, sequence = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local latest, bodies = 'author:' .. author, 'author-events:' .. author
+local version = 'author-version:' .. author
+
+local known = redis.call('ZSCORE', latest, id)
 if known then
-  return tonumber(known) == tonumber(ARGV[2]) and 1 or 0
+  return tonumber(known) == tonumber(sequence) and 1 or 0
 end
-if tonumber(ARGV[3]) <= tonumber(redis.call('GET', KEYS[3]) or 0) then
+if tonumber(ARGV[5]) <= tonumber(redis.call('GET', version) or 0) then
   return 0
 end
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
-redis.call('SET', KEYS[3], ARGV[3])
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -ARGV[5] - 1)) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('HDEL', KEYS[2], id)
+redis.call('ZADD', latest, sequence, id)
+redis.call('HSET', bodies, id, ARGV[6])
+redis.call('SET', version, ARGV[5])
+for _, old in ipairs(redis.call('ZRANGE', latest, 0, -length - 1)) do
+  redis.call('ZREM', latest, old)
+  redis.call('HDEL', bodies, old)
 end
 return 1

@@ -1,11 +1,18 @@
 """A person's view of the public API, for tests."""
 
+import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
 
+from tests.processes import until
+
+Event = tuple[str, str, str]
+
 SECONDS = 10
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class Api:
@@ -55,7 +62,7 @@ class Api:
         """Return the URLs of one page of links."""
         return [link["Url"] for link in self.links(**query)["links"]]
 
-    def told(self, **query: Any) -> list[tuple[str, str, str]]:
+    def told(self, **query: Any) -> list[Event]:
         """Return one page of news, without times: what was done, by whom, to which URL."""
         events = self.news(**query)["events"]
         return [(event["EventType"], event["Username"], event["Url"]) for event in events]
@@ -86,6 +93,18 @@ def sign_in(url: str, name: str) -> dict[str, Any]:
 def person(url: str, name: str) -> Api:
     """Sign in, and return the person's API."""
     return Api(url, sign_in(url, name)["access_token"], name)
+
+
+def added(author: Api, *urls: str) -> list[Event]:
+    """Return the news of links that somebody has added."""
+    return [("LINK_ADDED", author.name, url) for url in urls]
+
+
+def assert_told(reader: Api, expected: list[Event]) -> None:
+    """Check that somebody's news become these, in this order, each once."""
+    with suppress(AssertionError):  # the one below says more
+        until(lambda: reader.told(page_size=100) == expected)
+    assert reader.told(page_size=100) == expected
 
 
 # What no stranger may learn.

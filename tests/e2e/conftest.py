@@ -1,6 +1,6 @@
 """The system that the end-to-end tests share."""
 
-import itertools
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,9 +32,8 @@ def system() -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def newcomer(system: System) -> Callable[[str], Api]:
-    """Return what signs in somebody whom no other test knows: alice-1, bob-2 ..."""
-    numbers = itertools.count(1)
-    return lambda name: person(system.url, f"{name}-{next(numbers)}")
+    """Return what signs in somebody whom no other test knows: alice-5f3c90ab, say."""
+    return lambda name: person(system.url, f"{name}-{secrets.token_hex(4)}")
 
 
 def _system() -> Iterator[System]:

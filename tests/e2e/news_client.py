@@ -20,7 +20,7 @@ def main(target: str, username: str, start_token: str = "") -> None:
     request = GetNewsRequest(username=username, startToken=start_token, pageSize=100)
     with grpc.insecure_channel(target) as channel:
         answer, call = NewsStub(channel).GetNews.with_call(request, timeout=SECONDS)
-        # An empty HealthCheckRequest asks for the whole server; field 1 of the answer is 1: SERVING.
+        # An empty HealthCheckRequest asks for the whole server; 0801 says SERVING.
         health = channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=SECONDS)
     news = MessageToDict(answer, always_print_fields_with_no_presence=True)
     print(json.dumps({"news": news, "status": call.code().name, "health": health.hex()}))

@@ -67,11 +67,17 @@ def test_killed_service_is_started_again(system: System) -> None:
     assert "user_svc was killed by SIGKILL; starting it again" in system.said()
 
 
-def test_token_without_a_name_is_told_in_one_line(system: System) -> None:
-    command = [sys.executable, "-m", "embedded", "token", ""]
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", "who? For example: make token USER=alice\n"),
+        ("a b", "the identity provider does not take 'a b' for a name (status 400)\n"),
+    ],
+)
+def test_token_for_no_name_is_told_in_one_line(system: System, name: str, line: str) -> None:
+    command = [sys.executable, "-m", "embedded", "token", name]
     done = subprocess.run(command, cwd=ROOT, env=system.env, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "who? For example: make token USER=alice\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
 
 
 def test_token_without_a_system_is_told_in_one_line(own_system: System) -> None:

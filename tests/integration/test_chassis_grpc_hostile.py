@@ -4,7 +4,6 @@ import random
 import resource
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ from h2.events import (
 from h2.settings import SettingCodes
 
 from chassis.grpc import framing
-from tests.integration.grpc_processes import TIMEOUT, Answering, ask
+from tests.integration.grpc_processes import Answering, ask
 from tests.processes import until
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -180,9 +179,7 @@ def test_every_unit_of_a_timeout_is_understood(raw: Raw, timeout: str) -> None:
 
 def test_timeout_is_kept_by_the_server(raw: Raw) -> None:
     stream_id = raw.call(("grpc-timeout", "50m"))
-    began = time.monotonic()
     assert raw.status(stream_id) == "4"
-    assert time.monotonic() - began < TIMEOUT
 
 
 @pytest.mark.parametrize(

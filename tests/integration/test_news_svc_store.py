@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from chassis import errors
 from chassis.redis import connect
@@ -196,3 +197,26 @@ def test_valkey_that_is_away_is_unavailable():
         with pytest.raises(errors.Unavailable) as refused:
             read(FeedStore(client))
         assert refused.value.code == "feeds_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad", "good"), [("maxmemory", "1mb", "0"), ("min-replicas-to-write", "1", "0")]
+)
+def test_valkey_that_takes_no_writes_is_unavailable_and_still_read(client, setting, bad, good):
+    feeds = FeedStore(client)
+    publish(feeds, "ann", 1, 1)
+    client.config_set(setting, bad)
+    try:
+        with pytest.raises(errors.Unavailable):
+            publish(feeds, "ann", 2, 2)
+        assert versions(read(feeds)) == ["ann 1"]
+    finally:
+        client.config_set(setting, good)
+    publish(feeds, "ann", 2, 2)
+    assert versions(read(feeds)) == ["ann 1", "ann 2"]
+
+
+def test_fault_of_ours_is_not_called_an_outage(client):
+    client.set("feed:bob", "no sorted set")
+    with pytest.raises(ResponseError):
+        read(FeedStore(client))

@@ -29,12 +29,15 @@ def graph(uri, nats_url, tmp_path):
         "DB_URIS": {"social_graph_svc:Base": uri},
     }
     config.update(settings)
-    process = ServiceProcess("social_graph_svc.service", config=settings, folder=tmp_path).start()
-    with ClusterRpcClient() as client:
-        until(lambda: client.social_graph_svc.get_followers("nobody"), 20)
-        yield client.social_graph_svc
-    nats.close(1)
-    assert process.stop() == 0
+    process = ServiceProcess("social_graph_svc.service", config=settings, folder=tmp_path)
+    process.start()
+    try:
+        with ClusterRpcClient() as client:
+            until(lambda: client.social_graph_svc.get_followers("nobody"), 20)
+            yield client.social_graph_svc
+    finally:
+        status = process.stop()
+    assert status == 0
     assert "Traceback" not in process.log.read_text()
 
 

@@ -35,8 +35,11 @@ def ready(uri, nats_url, tmp_path):
     }
     config.update(settings)
     process = ServiceProcess("user_svc.service", config=settings, folder=tmp_path).start()
-    yield lambda: requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).json()
-    assert process.stop() == 0
+    try:
+        yield lambda: requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).json()
+    finally:
+        status = process.stop()
+    assert status == 0
     assert "Traceback" not in process.log.read_text()
 
 

@@ -69,7 +69,7 @@ def test_parse_of_no_bookmark_gives_none(text: str) -> None:
         "<DT><A HREF='https://example.org/'>Un<b>bold</b>ed",
         '<dt><a href="https://example.org/">Unbolded\n<dt>',
         "<A HREF=https://example.org/>Unbolded<DL>",
-        '<![x>\n<A HREF="https://example.org/">Unbolded</A',
+        '<![x>\n<A HREF="https://example.org/">Unbolded</A>',
     ],
 )
 def test_parse_reads_a_sloppy_file(text: str) -> None:

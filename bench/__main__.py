@@ -1,0 +1,58 @@
+"""``make bench``: what the system can do, measured through its public API."""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from uuid import uuid4
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "var" / "bench"
+
+
+def main() -> int:
+    """Do what the command line says, and return the exit status: 1 if a request failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--url", help="measure this running system, and not one of our own")
+    parser.add_argument("--links", type=int, default=1000, help="how many links the writer has")
+    parser.add_argument("--quick", action="store_true", help="a few seconds: does it work at all?")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the results")
+    arguments = parser.parse_args()
+    # eventlet 0.41.3, which nameko imports: nobody at a terminal can do anything about it.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    from embedded.errors import CannotStart
+
+    try:
+        return _run(arguments)
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from bench import report
+    from bench.measure import FULL, QUICK, Benchmark
+    from bench.system import OwnSystem
+    from embedded.settings import Settings
+
+    began = time.monotonic()
+    plan = QUICK if arguments.quick else FULL
+    benchmark = Benchmark(ROOT, plan, arguments.links)
+    if arguments.url:
+        os.environ[Settings(ROOT).variable("PUBLIC_URL")] = arguments.url
+        benchmark.measure_running()
+    else:
+        with OwnSystem(ROOT, arguments.results / f"system-{uuid4().hex[:8]}") as system:
+            benchmark.measure_own(system)
+    benchmark.results.seconds = time.monotonic() - began
+    text = report.write(benchmark.results, arguments.results)
+    print(f"\n{text}")
+    return 1 if benchmark.results.failed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Numbers made of numbers."""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.generator import Sample
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one operation does over some connections; times in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    requests: int
+    errors: dict[str, int]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that so many percent of the values don't exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)] if ordered else float("nan")
+
+
+def median_of(samples: Sequence[Sample]) -> Figure:
+    """Return the median of several runs, figure by figure."""
+    errors: Counter[str] = sum((sample.errors for sample in samples), Counter())
+    return Figure(
+        rate=statistics.median(len(sample.latencies) / sample.seconds for sample in samples),
+        p50=1000 * statistics.median(percentile(sample.latencies, 50) for sample in samples),
+        p99=1000 * statistics.median(percentile(sample.latencies, 99) for sample in samples),
+        requests=sum(len(sample.latencies) for sample in samples),
+        errors=dict(errors),
+    )

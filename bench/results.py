@@ -1,0 +1,72 @@
+"""What a run of the benchmark has found, and what it is compared with."""
+
+import os
+import platform
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.figures import Figure
+
+MOST_MEGABYTES = 700
+LONGEST_START_SECONDS = 5.0
+FRESH_P50_MS, FRESH_P99_MS = 100, 1000
+RPC_P50_MS, RPC_RATE = 3, 900
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What an operation shall reach: a p50 over one connection, and a rate over eight."""
+
+    p50_ms: float
+    rate: float
+
+
+LIST, BY_TAG, NEWS, ADD = "list, 10 a page", "list by tag", "news, 10 events", "add"
+GENERATOR = "the load generator"
+TRIVIAL = "a trivial server"
+RATE_CONNECTIONS = 8
+AIMS = {LIST: Aim(10, 700), BY_TAG: Aim(10, 600), NEWS: Aim(10, 500), ADD: Aim(15, 300)}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Milliseconds of something that was measured again and again."""
+
+    p50: float
+    p99: float
+    count: int
+
+
+@dataclass
+class Results:
+    """Everything that was measured; what could not be is empty."""
+
+    links: int
+    machine: dict[str, Any] = field(default_factory=lambda: _machine())
+    figures: dict[str, dict[int, Figure]] = field(default_factory=dict)
+    fresh: Spread | None = None
+    rpc: dict[str, float] = field(default_factory=dict)
+    cpu_ms: dict[str, dict[str, float]] = field(default_factory=dict)
+    idle_megabytes: dict[str, float] = field(default_factory=dict)
+    loaded_megabytes: dict[str, float] = field(default_factory=dict)
+    start_seconds: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def failed(self) -> int:
+        """Return how many requests were not answered with success."""
+        return sum(
+            sum(figure.errors.values())
+            for by_connections in self.figures.values()
+            for figure in by_connections.values()
+        )
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "load_average_before": os.getloadavg()[0],
+    }
