@@ -40,11 +40,16 @@ shell: .venv/installed ## open nameko's shell on the running system
 token: .venv/installed ## print an access token for a name: make token USER=alice
 	@exec $(BIN)/python -m embedded token "$(if $(filter command,$(origin USER)),$$USER)"
 
-demo: .venv/installed ## load sample links as a few users, and print their news
-	@exec $(BIN)/python -m bench.demo
+# An option whose variable was given to make; what else is in the environment is not meant.
+option = $(if $(filter command,$(origin $1)),$2 "$$$1")
 
-bench: .venv/installed ## measure the system
-	@exec $(BIN)/python -m bench
+demo: .venv/installed ## load links as a few users, show their news: make demo [FILE=x.html LIMIT=n USERS=n]
+	@exec $(BIN)/python -m bench.demo $(call option,LIMIT,--limit) $(call option,USERS,--users) \
+	    $(call option,FILE,--)
+
+bench: .venv/installed ## measure a system of its own, or a running one: make bench [URL=x LINKS=n QUICK=1]
+	@exec $(BIN)/python -m bench $(call option,URL,--url) $(call option,LINKS,--links) \
+	    $(if $(QUICK),--quick)
 
 protos: .venv/installed ## generate the gRPC stubs
 	@$(call generate,.)

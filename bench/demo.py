@@ -106,9 +106,12 @@ class _Demo:
         total = tally.added + tally.already_there + refused
         say = self.screen.print
         say(
-            f"\n{tally.added:,} links added, {tally.already_there:,} already there, "
-            f"{refused:,} refused, in {load_seconds:.1f} s: {total / load_seconds:,.0f} links/s "
-            f"over {CONNECTIONS} connections"
+            f"\nlinks added: {tally.added:,}, already there: {tally.already_there:,}, "
+            f"refused: {refused:,}"
+        )
+        say(
+            f"in {load_seconds:.1f} s over {CONNECTIONS} connections, "
+            f"{total / load_seconds:,.0f} links/s"
         )
         for code, refusals in tally.refused.items():
             say(terminal.plain(f"  {code}: {refusals.count:,}, the first {refusals.example!r}"))

@@ -1,5 +1,6 @@
 """Numbers made of numbers."""
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ class Figure:
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return the smallest value that so many percent of the values don't exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)] if ordered else float("nan")
+    if not values:
+        return math.nan
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
 def median_of(samples: Sequence[Sample]) -> Figure:

@@ -4,6 +4,7 @@ Each connection has one request under way at a time, and sends the next one when
 there. What the generator can do at most is measured in the same run, against bench/trivial.py.
 """
 
+import re
 import selectors
 import socket
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 HEAD_END = b"\r\n\r\n"
-LENGTH = b"\r\ncontent-length:"
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+) *\r\n", re.IGNORECASE)
 STALLED_SECONDS = 10.0
 
 Address = tuple[str, int]
@@ -70,11 +71,11 @@ class _Connection:
         self.closed = False
         self._sent = 0.0
         self._received = b""
-        self._size = 0
+        self._size: int | None = None
 
     def send(self, request: bytes) -> None:
         """Send a request."""
-        self._received, self._size = b"", 0
+        self._received, self._size = b"", None
         self._sent = time.perf_counter()
         self.socket.sendall(request)
 
@@ -90,21 +91,23 @@ class _Connection:
             return True
         self._received += piece
         self._size = self._size or _size(self._received)
-        if not self._size or len(self._received) < self._size:
+        if self._size is None or len(self._received) < self._size:
             return False
         status = self._received[9:12]
-        if status == b"200":
+        if not self._size:
+            sample.errors["no length"] += 1
+            self.closed = True
+        elif status == b"200":
             sample.latencies.append(time.perf_counter() - self._sent)
         else:
             sample.errors[status.decode(errors="replace")] += 1
         return True
 
 
-def _size(received: bytes) -> int:
-    """Return the size of the whole answer, or 0 as long as its head is not there."""
+def _size(received: bytes) -> int | None:
+    """Return the size of the whole answer; None as long as its head is not there, 0 if unknown."""
     end = received.find(HEAD_END)
     if end < 0:
-        return 0
-    head = received[: end + 2].lower()
-    start = head.find(LENGTH) + len(LENGTH)
-    return end + len(HEAD_END) + int(head[start : head.index(b"\r\n", start)])
+        return None
+    length = LENGTH.search(received, 0, end + 2)
+    return end + len(HEAD_END) + int(length[1]) if length else 0

@@ -35,7 +35,13 @@ class Container(ServiceContainer):
     def start(self) -> None:
         """Start the service, which needs no server to be there yet."""
         _running.add(self)
-        super().start()
+        try:
+            super().start()
+        except Exception:
+            # eventlet (0.41.3) prints the traceback of a failing extension when its thread is
+            # switched out: let that happen before ``nameko run`` says in a line what is wrong.
+            eventlet.sleep(0)
+            raise
 
     def spawn_worker(
         self,

@@ -147,6 +147,8 @@ class Connection:
                 self.flush(seconds)
         except Unavailable:
             log.debug("NATS went away before the connection was closed")
+        for key in [key for key, value in _connections.items() if value is self]:
+            del _connections[key]
         self._closing = True
         self._main.cancel()
         if self._client is not None:
@@ -247,8 +249,8 @@ def connection(url: str) -> Connection:
 
 def close(seconds: float) -> None:
     """Close every connection of this process, after what is on its way has been sent."""
-    while _connections:
-        _connections.popitem()[1].close(seconds)
+    for each in list(_connections.values()):
+        each.close(seconds)
 
 
 def check() -> None:

@@ -119,6 +119,12 @@ class WebServer(NamekoWebServer):
 
     def run(self) -> None:
         """Accept connections until the thread is killed."""
+        try:
+            self._accept()
+        finally:
+            self._is_accepting = False
+
+    def _accept(self) -> None:
         failing = False
         while True:
             try:
@@ -179,8 +185,8 @@ class WebServer(NamekoWebServer):
         try:
             if self._starting:
                 self._serv.keepalive = False
-                # The container is killed in the thread that failed, which may be this one.
-                if self._gt is not eventlet.getcurrent():
+                # A thread that failed is killing the container: killed itself, it would stop there.
+                if self._is_accepting:
                     self._gt.kill()
                 self._admit_backlog()
             self._sock.close()

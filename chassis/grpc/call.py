@@ -13,15 +13,13 @@ from nameko_grpc.errors import GrpcError
 from nameko_grpc.headers import HeaderManager, quote_encode
 
 from chassis.grpc import framing
-from chassis.grpc.connection import RawHeaders
+from chassis.grpc.sender import RawHeaders
 from chassis.grpc.statuses import trailers_of
 
 if TYPE_CHECKING:
     from chassis.grpc.server_connection import ServerConnection
 
-
 log = logging.getLogger(__name__)
-
 
 _FIRST_HEADERS = [(b":status", b"200"), (b"content-type", b"application/grpc+proto")]
 
@@ -94,30 +92,36 @@ class Call:
 
     def answer(self, message: bytes) -> None:
         """Send one message."""
-        if not self.finished and self._send_headers(ended=False):
+        if not self.finished and self._send_headers():
             self.connection.send(self.stream_id, framing.pack(message))
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the call with success or with ``error``; only the first end counts."""
         if self.finished:
             return
-        self.finished = True
         if error is not None or not self.trailers.get("grpc-status"):
             self.trailers.set(*trailers_of(error))
+        trailers = _for_wire(self.trailers)
         if self._headers_sent:
-            self.connection.send(self.stream_id, trailers=_for_wire(self.trailers))
+            self.finished = True
+            self.connection.send(self.stream_id, trailers=trailers)
         else:
-            self._send_headers(ended=True)
+            self._send_headers(trailers)
 
-    def _send_headers(self, ended: bool) -> bool:
+    def fail(self, error: BaseException) -> None:
+        """End the call with ``error``, and with nothing else that the service has set."""
+        self.headers, self.trailers = HeaderManager(), HeaderManager()
+        self.finish(error)
+
+    def _send_headers(self, trailers: RawHeaders | None = None) -> bool:
+        """Send the first headers, which may be the last as well; return False if that fails."""
         if self._headers_sent:
             return True
+        headers = [*_FIRST_HEADERS, *_for_wire(self.headers), *(trailers or ())]
         self._headers_sent = True
-        headers = [*_FIRST_HEADERS, *_for_wire(self.headers)]
-        if ended:
-            headers += _for_wire(self.trailers)
-        sent = self.connection.send_headers(self.stream_id, headers, ended)
-        if ended or not sent:
+        self.finished = trailers is not None
+        sent = self.connection.send_headers(self.stream_id, headers, ended=self.finished)
+        if self.finished or not sent:
             self.connection.on_sent(self.stream_id)
         return sent
 

@@ -14,7 +14,7 @@ from eventlet.green import socket
 
 from chassis.grpc import framing
 from chassis.grpc.client_connection import ClientConnection, NotProcessed
-from chassis.grpc.connection import RawHeaders
+from chassis.grpc.sender import RawHeaders
 from chassis.grpc.statuses import away, timed_out
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from chassis import config
 from chassis.container import DEADLINE
 from chassis.grpc import statuses
 from chassis.grpc.channel import Channel
-from chassis.grpc.connection import RawHeaders
+from chassis.grpc.sender import RawHeaders
 
 
 class GrpcClient(DependencyProvider):

@@ -11,7 +11,8 @@ from nameko_grpc.errors import GrpcError
 from nameko_grpc.headers import HeaderManager
 
 from chassis.grpc import framing, statuses
-from chassis.grpc.connection import Connection, RawHeaders
+from chassis.grpc.connection import Connection
+from chassis.grpc.sender import RawHeaders
 
 # How long a server that has let a call time out may take to show that it lives.
 PONG_SECONDS = 1.0

@@ -105,14 +105,18 @@ def _check_call_stack(data: dict[str, Any]) -> None:
 
 def _handle_result(call: Call, worker_ctx: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
     """Send what the worker made. Nothing may be raised here: nameko would end the process."""
-    error = exc_info[1] if exc_info else None
+    try:
+        _finish(call, result, exc_info[1] if exc_info else None)
+    except Exception as error:
+        log.exception("what %s returned cannot be sent", worker_ctx.entrypoint.method_name)
+        call.fail(error)
+        exc_info = (type(error), error, error.__traceback__)
+    return result, exc_info
+
+
+def _finish(call: Call, result: Any, error: BaseException | None) -> None:
     if error is None:
-        try:
-            call.answer(result.SerializeToString())
-        except Exception as exc:
-            log.exception("%s did not return a message", worker_ctx.entrypoint.method_name)
-            error, exc_info = exc, (type(exc), exc, exc.__traceback__)
+        call.answer(result.SerializeToString())
     elif call.deadline is not None and time.time() >= call.deadline:
         error = GrpcError(StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded.")
     call.finish(error)
-    return result, exc_info

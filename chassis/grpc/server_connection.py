@@ -13,7 +13,8 @@ from nameko_grpc.errors import GrpcError
 
 from chassis.grpc import framing
 from chassis.grpc.call import Call
-from chassis.grpc.connection import Connection, RawHeaders
+from chassis.grpc.connection import Connection
+from chassis.grpc.sender import RawHeaders
 
 if TYPE_CHECKING:
     from chassis.grpc.server import GrpcServer

@@ -6,13 +6,15 @@ from tests.e2e.system import System
 
 SERVICES = ("gateway", "link_svc", "news_svc", "social_graph_svc", "user_svc")
 # The programs by which one knows the servers.
-SERVERS = {"NATS": "nats-server", "Valkey": "valkey-server", "PostgreSQL": "postgres"}
+SERVERS = {"nats-server": "NATS", "valkey-server": "Valkey", "postgres": "PostgreSQL"}
 
 
 def parts(system: System) -> dict[str, psutil.Process]:
-    """Return what the runner has started: services and servers, by name."""
+    """Return what the runner has started and is alive: services and servers, by name."""
     runner, *_ = system.processes()
-    return {_name(child): child for child in runner.children() if _name(child)}
+    named = {_name(child): child for child in runner.children()}
+    named.pop("", None)
+    return named
 
 
 def pids(system: System) -> dict[str, int]:
@@ -22,11 +24,8 @@ def pids(system: System) -> dict[str, int]:
 
 def _name(process: psutil.Process) -> str:
     try:
-        command = process.cmdline()
-    except psutil.ZombieProcess:
+        command, program = process.cmdline(), process.name()
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
         return ""
-    for service in SERVICES:
-        if f"{service}.service" in command:
-            return service
-    program = command[0].rpartition("/")[2] if command else ""
-    return next((name for name, called in SERVERS.items() if called == program), "")
+    server = SERVERS.get(program, "") if command else ""
+    return next((name for name in SERVICES if f"{name}.service" in command), server)

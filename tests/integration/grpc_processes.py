@@ -64,7 +64,7 @@ class Answering:
     def serves(self) -> bool:
         """Tell whether the process lives and answers somebody new."""
         with self.channel() as channel:
-            answer = NewsStub(channel).GetNews(ask("echo", "still here"), timeout=3)
+            answer = NewsStub(channel).GetNews(ask("echo", "still here"), timeout=5)
         return bool(answer.nextToken == "still here" and self.process.alive())
 
 

@@ -70,6 +70,10 @@ class Answering:
     def do_nothing(self, text: str, context: grpc.Context) -> None:
         return None
 
+    def do_bad_metadata(self, text: str, context: grpc.Context) -> GetNewsResponse:
+        context.set_trailing_metadata([("number", 1)])
+        return GetNewsResponse()
+
     def do_metadata(self, name: str, context: grpc.Context) -> GetNewsResponse:
         context.set_trailing_metadata([("seen", "yes")])
         return GetNewsResponse(nextToken=str(dict(context.invocation_metadata()).get(name)))

@@ -20,7 +20,7 @@ def migrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Engi
     postgres.create_database(name, owner=service)
     uri = postgres.uri(name, service)
     alembic(service, "upgrade", "head", uri=uri)
-    engine = create_engine(uri, pool_size=20, max_overflow=100)
+    engine = create_engine(uri, pool_size=40, max_overflow=0)
     yield engine
     engine.dispose()
     postgres.drop_database(name)

@@ -86,12 +86,13 @@ def test_service_error_is_a_status_with_code_and_field(
     assert trailers["delinkcious-field"] == "field"
 
 
-@pytest.mark.parametrize("what", ["crash", "nothing", "unheard_of"])
-def test_crash_tells_nothing(news: NewsStub, what: str) -> None:
+@pytest.mark.parametrize("what", ["crash", "nothing", "unheard_of", "bad_metadata"])
+def test_crash_tells_nothing(news: NewsStub, server: Answering, what: str) -> None:
     error = refusal(lambda: news.GetNews(ask(what)))
     assert error.code() is StatusCode.INTERNAL
     assert error.details() == "internal error"
     assert "secret" not in str(error.trailing_metadata())
+    assert server.serves()
 
 
 def test_unknown_method_is_unimplemented(channel: grpc.Channel) -> None:
@@ -183,27 +184,28 @@ def test_health_is_told_at_each_change(channel: grpc.Channel, server: Answering)
 
 @pytest.fixture
 def small_server(tmp_path: Path) -> Iterator[Answering]:
-    """Return a server with a single worker."""
-    server = Answering(tmp_path, max_workers=1).start()
+    """Return a patient server with a single worker."""
+    server = Answering(tmp_path, max_workers=1, RPC_TIMEOUT_SECONDS=10).start()
     yield server
     server.process.stop()
 
 
 def test_health_needs_no_worker(small_server: Answering) -> None:
     with small_server.channel() as channel:
-        busy = NewsStub(channel).GetNews.future(ask("sleep", "1"))
+        busy = NewsStub(channel).GetNews.future(ask("sleep", "3"), wait_for_ready=True)
         health = HealthStub(channel)
-        assert health.Check(HealthCheckRequest(), timeout=1, wait_for_ready=True).status == SERVING
+        assert health.Check(HealthCheckRequest(), wait_for_ready=True).status == SERVING
         assert not busy.done()
 
 
 def test_no_work_is_begun_for_callers_who_have_left(small_server: Answering) -> None:
     with small_server.channel() as channel:
         news = NewsStub(channel)
-        busy = news.GetNews.future(ask("sleep", "1"))
+        grpc.channel_ready_future(channel).result()
+        busy = news.GetNews.future(ask("sleep", "3"))
         late = [news.GetNews.future(ask("sleep", "0"), timeout=0.3) for _ in range(20)]
         assert {call.exception().code() for call in late} == {StatusCode.DEADLINE_EXCEEDED}
-        assert busy.result().nextToken == "1"
+        assert busy.result().nextToken == "3"
         assert news.GetNews(ask("count")).nextToken == "1"
 
 

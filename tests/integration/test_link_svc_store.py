@@ -19,7 +19,7 @@ from link_svc import store as store_module
 from link_svc.models import OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from tests.fakes.link_svc import FakeLinkStore
-from tests.integration import link_svc_database
+from tests.integration import service_database
 
 URL = "https://example.com/a"
 
@@ -64,13 +64,13 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def engine(postgres):
-    with link_svc_database.migrated(postgres, "link_store") as engine:
+    with service_database.migrated(postgres, "link_svc", "link_store") as engine:
         yield engine
 
 
 @pytest.fixture
 def database(engine):
-    link_svc_database.empty(engine)
+    service_database.empty(engine, models.Base.metadata)
     return Database(engine)
 
 
@@ -480,4 +480,4 @@ def test_the_database_repeats_the_limits(database, wrong):
 
 def test_the_migrations_make_what_the_models_say(database):
     uri = database.engine.url.render_as_string(hide_password=False)
-    assert "No new upgrade operations" in link_svc_database.alembic("check", uri=uri)
+    assert "No new upgrade operations" in service_database.alembic("link_svc", "check", uri=uri)

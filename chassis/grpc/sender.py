@@ -1,0 +1,178 @@
+"""The sending half of an HTTP/2 connection: sent as soon as it is written, waited for by nobody."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import eventlet
+from eventlet.green import socket
+from eventlet.semaphore import Semaphore
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes, Settings
+
+log = logging.getLogger(__name__)
+
+MAX_METADATA_BYTES = 16384
+# How long the other end may take nothing of what we send before we give it up.
+SEND_SECONDS = 10.0
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+def _configuration(client_side: bool) -> H2Configuration:
+    """Have h2 examine what strangers send; of its time for a call, this is a third."""
+    return H2Configuration(
+        client_side=client_side,
+        header_encoding=None,
+        validate_inbound_headers=not client_side,
+        normalize_inbound_headers=False,
+        validate_outbound_headers=False,
+        normalize_outbound_headers=False,
+    )
+
+
+@dataclass
+class Outgoing:
+    """What of a stream waits for the other end's flow control."""
+
+    data: bytearray
+    trailers: RawHeaders | None = None
+    ended: bool = False
+
+
+class Sender:
+    """A socket, h2's state of it, and what waits for flow control.
+
+    Writing spawns one green thread, which sends what all writers of that moment have left with
+    h2; so a writer is never held up by who does not read, and frames leave together.
+    """
+
+    def __init__(self, sock: Any, client_side: bool) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.settimeout(None)
+        self.sock = sock
+        self.h2 = H2Connection(_configuration(client_side))
+        self.h2.local_settings = Settings(client=client_side, initial_values=self.settings())
+        self.h2.decoder.max_header_list_size = MAX_METADATA_BYTES
+        self.closed = False
+        self._outgoing: dict[int, Outgoing] = {}
+        self._sending = Semaphore(1)
+        self._flush_is_due = False
+
+    def settings(self) -> dict[SettingCodes, int]:
+        """Return what to announce to the other end."""
+        return {SettingCodes.MAX_HEADER_LIST_SIZE: MAX_METADATA_BYTES}
+
+    def on_sent(self, stream_id: int) -> None:
+        """Our side of a stream has been handed over to its end."""
+
+    def hang_up(self) -> None:
+        """End the connection when all that has been written is sent."""
+        eventlet.spawn_n(self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._flush()
+        self.abort()
+
+    def send_headers(self, stream_id: int, headers: RawHeaders, ended: bool = False) -> bool:
+        """Send the first headers of a stream; return False, and give it up, if that cannot be."""
+        try:
+            self.h2.send_headers(stream_id, headers, end_stream=ended)
+        except ProtocolError as error:
+            log.debug("cannot begin on stream %d: %s", stream_id, error)
+            self.reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+            return False
+        self.flush()
+        return True
+
+    def send(
+        self,
+        stream_id: int,
+        data: bytes = b"",
+        trailers: RawHeaders | None = None,
+        ended: bool = False,
+    ) -> None:
+        """Send ``data``, then ``trailers``, as soon as flow control lets them."""
+        outgoing = self._outgoing.setdefault(stream_id, Outgoing(bytearray()))
+        outgoing.data += data
+        outgoing.trailers = trailers
+        outgoing.ended = ended or trailers is not None
+        self._push(stream_id)
+
+    def reset(self, stream_id: int, code: ErrorCodes = ErrorCodes.CANCEL) -> None:
+        """Give up a stream."""
+        self._outgoing.pop(stream_id, None)
+        try:
+            self.h2.reset_stream(stream_id, code)
+        except ProtocolError as error:
+            log.debug("stream %d had ended: %s", stream_id, error)
+        self.flush()
+
+    def flush(self) -> None:
+        """See to it that what has been written is sent, without waiting for it."""
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            eventlet.spawn_n(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        try:
+            self._send()
+        except OSError as error:
+            log.debug("cannot send: %s", error)
+            self.abort()
+
+    def _send(self, seconds: float = SEND_SECONDS) -> None:
+        with eventlet.Timeout(seconds, TimeoutError("nothing is taken")), self._sending:
+            while data := self.h2.data_to_send():
+                self.sock.sendall(data)
+
+    def _push(self, stream_id: int) -> None:
+        outgoing = self._outgoing[stream_id]
+        try:
+            done = self._hand_over(stream_id, outgoing)
+        except ProtocolError as error:
+            # Given up meanwhile; should it not be, nobody shall wait for the rest.
+            log.debug("cannot send on stream %d: %s", stream_id, error)
+            self.reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+            done = True
+        if done:
+            self._outgoing.pop(stream_id, None)
+            self.on_sent(stream_id)
+        self.flush()
+
+    def _hand_over(self, stream_id: int, outgoing: Outgoing) -> bool:
+        """Give h2 what the windows let through; return whether the stream is at its end."""
+        while outgoing.data:
+            room = self.h2.local_flow_control_window(stream_id)
+            size = min(room, self.h2.max_outbound_frame_size, len(outgoing.data))
+            if size <= 0:
+                return False
+            chunk = bytes(outgoing.data[:size])
+            del outgoing.data[:size]
+            last = outgoing.ended and outgoing.trailers is None and not outgoing.data
+            self.h2.send_data(stream_id, chunk, end_stream=last)
+            if last:
+                return True
+        if outgoing.ended and outgoing.trailers is not None:
+            self.h2.send_headers(stream_id, outgoing.trailers, end_stream=True)
+        elif outgoing.ended:
+            self.h2.end_stream(stream_id)
+        return outgoing.ended
+
+    def _push_all(self) -> None:
+        for stream_id in list(self._outgoing):
+            if stream_id in self._outgoing:
+                self._push(stream_id)
+
+    def abort(self) -> None:
+        """End the connection now; its reader does the rest."""
+        self.closed = True
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            log.debug("the connection had ended")

@@ -1,0 +1,62 @@
+"""``make bench QUICK=1``: everything is measured, and nothing fails. How fast is not asked here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench import results
+from tests.e2e.system import ROOT, System
+
+OPERATIONS = {results.TRIVIAL, results.LIST, results.BY_TAG, results.NEWS, results.ADD}
+PROCESSES = {"gateway", "link_svc", "news_svc", "social_graph_svc", "user_svc"}
+SERVERS = {"nats-server", "postgres", "valkey-server"}
+
+
+def bench(
+    folder: Path, *arguments: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", "--quick", "--links", "20"]
+    command += ["--results", str(folder), *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def results_in(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
+
+
+def test_bench_measures_a_system_of_its_own_and_leaves_nothing_behind(own_system: System) -> None:
+    folder = own_system.output.parent / "bench"  # where PostgreSQL's user can go
+    done = bench(folder)
+    assert done.returncode == 0, done.stderr
+    found = results_in(folder)
+    assert set(found["figures"]) == OPERATIONS
+    for by_connections in found["figures"].values():
+        assert set(by_connections) == {"1", "8"}
+        for figure in by_connections.values():
+            assert figure["requests"] > 0
+            assert figure["errors"] == {}
+    assert set(found["loaded_megabytes"]) == PROCESSES | SERVERS | {"runner"}
+    assert all(amount > 0 for amount in found["loaded_megabytes"].values())
+    assert found["fresh"]["count"] > 0
+    assert found["rpc"]["p50"] > 0
+    assert len(found["start_seconds"]) == 1
+    assert {path.name for path in folder.iterdir()} == {"results.json", "results.md"}
+    assert (folder / "results.md").read_text() in done.stdout
+
+
+def test_bench_measures_a_running_system_from_outside(system: System, tmp_path: Path) -> None:
+    done = bench(tmp_path, "--url", system.url, env=system.env)
+    assert done.returncode == 0, done.stderr
+    found = results_in(tmp_path)
+    assert set(found["figures"]) == OPERATIONS
+    assert (found["loaded_megabytes"], found["rpc"]) == ({}, {})
+
+
+def test_bench_without_the_system_is_told_in_one_line(own_system: System, tmp_path: Path) -> None:
+    done = bench(tmp_path, "--url", own_system.url, env=own_system.env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("start the system with 'make run'\n")
+    assert done.stderr.count("\n") == 1
