@@ -24,7 +24,8 @@ def main() -> int:
     """Do what the command line says, and return the exit status."""
     arguments = _arguments()
     try:
-        _Demo(arguments).run()
+        total = _count(arguments)
+        _Demo(arguments).run(total)
     except CannotStart as error:
         print(error, file=sys.stderr)
         return 1
@@ -58,9 +59,8 @@ class _Demo:
         self.follows = people.follows(names)
         self.url, self.tokens = _sign_in(names)
 
-    def run(self) -> None:
-        """Follow, load, wait, and show."""
-        total = _count(self.arguments)
+    def run(self, total: int) -> None:
+        """Follow, load so many links, wait, and show."""
         api = Api(self.url)
         self._follow(api)
         began = time.monotonic()

@@ -15,7 +15,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 
 
-def until(check: Callable[[], T], seconds: float = 10.0) -> T:
+def until(check: Callable[[], T], seconds: float = 30.0) -> T:
     """Return what the check returns as soon as it is true; fail after some seconds."""
     deadline = time.monotonic() + seconds
     error: BaseException | None = None

@@ -113,14 +113,12 @@ def test_sql_is_a_text_like_any_other(newcomer: Newcomer) -> None:
         url = f"https://host.example/{number}"
         alice.add_link(url, title=text, description=text, tags=[tag])
         assert alice.urls(tag=tag) == [url]
-        assert alice.urls(tag=tag, title_regex="^.") == [url]
         followed = alice.call("POST", "/v1.0/following", json={"followed": text})
         assert_refused(followed, 404, "no_such_user", "followed")
         gone = alice.call("DELETE", LINKS, json={"url": text})
         assert_refused(gone, 404, "no_such_link", "url")
-        for field, code in (("start_token", "invalid_token"), ("order", "invalid_order")):
-            answer = alice.call("GET", LINKS, params={field: text})
-            assert_refused(answer, 400, code, field)
+        answer = alice.call("GET", LINKS, params={"start_token": text})
+        assert_refused(answer, 400, "invalid_token", "start_token")
         regex = alice.call("GET", LINKS, params={"title_regex": text})
         assert regex.status_code in (200, 400)
     links = alice.links(page_size=100)["links"]

@@ -1,0 +1,145 @@
+"""The Dockerfile holds against the code and the configuration. No image is built here."""
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contract.delivery import (
+    ROOT,
+    SERVICES,
+    Target,
+    ports,
+    project,
+    rooms_of,
+    stages,
+    targets,
+    variables,
+)
+
+each_service = pytest.mark.parametrize("service", SERVICES)
+
+
+@pytest.fixture
+def target(service: str) -> Target:
+    return targets()[service]
+
+
+def test_every_stage_rests_on_one_pinned_image() -> None:
+    (image,) = {stage.image for stage in stages().values()}
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", image)
+
+
+@each_service
+def test_copied_paths_exist_and_are_sent_to_the_builder(target: Target) -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for path in target.copies:
+        assert (ROOT / path).exists()
+        assert f"!{path}" in ignored
+
+
+@each_service
+def test_target_holds_what_the_service_imports_and_no_other_room(
+    service: str, target: Target
+) -> None:
+    assert set(target.copies) == rooms_of(service) | {"pyproject.toml", "config.yaml"}
+
+
+@each_service
+def test_target_installs_the_extra_of_its_service_alone(service: str, target: Target) -> None:
+    extras = set(re.findall(r"\[([\w-]+)\]", " ".join(target.installs)))
+    assert service.replace("_", "-") in extras <= {service.replace("_", "-"), "database"}
+    assert extras <= set(project()["optional-dependencies"])
+
+
+@each_service
+def test_code_comes_after_the_dependencies(target: Target) -> None:
+    words = [f"{word} {rest}" for word, rest in target.instructions]
+    last_install = max(i for i, line in enumerate(words) if "pip install" in line)
+    assert last_install < words.index("COPY chassis chassis")
+
+
+@each_service
+def test_process_is_nameko_itself(service: str, target: Target) -> None:
+    assert target.last("ENTRYPOINT") == ["nameko", "run", "--config", "config.yaml"]
+    assert target.last("CMD") == [f"{service}.service"]
+
+
+@each_service
+def test_process_is_nobody_in_particular_and_writes_nothing(target: Target) -> None:
+    assert target.last("USER") == "10001:10001"
+    assert target.pairs("ENV")["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+@each_service
+def test_environment_is_known_to_the_configuration(target: Target) -> None:
+    names = {name for name in target.pairs("ENV") if not name.startswith("PYTHON")}
+    assert names <= variables()
+    assert target.pairs("ENV")["BIND_HOST"] == "0.0.0.0"
+    assert target.pairs("ENV")["DELINKCIOUS_ENVIRONMENT"] == "production"
+
+
+@each_service
+def test_ports_are_those_of_the_configuration(service: str, target: Target) -> None:
+    assert {int(port) for port in target.last("EXPOSE").split()} == ports(service)
+    # In the gateway the lower port is the API's; in news_svc the higher one is for health.
+    health = min(ports(service)) if service == "gateway" else max(ports(service))
+    assert f"http://127.0.0.1:{health}/health/live" in target.last("HEALTHCHECK")
+    assert '["python", "-c", ' in target.last("HEALTHCHECK")
+
+
+@each_service
+def test_labels_say_what_the_image_is(service: str, target: Target) -> None:
+    labels = target.pairs("LABEL")
+    assert labels["org.opencontainers.image.title"] == service.replace("_", "-")
+    assert labels["org.opencontainers.image.licenses"] == project()["license"]
+    assert labels["org.opencontainers.image.description"]
+
+
+@pytest.mark.long
+@each_service
+def test_service_needs_nothing_that_its_image_lacks(
+    service: str, target: Target, tmp_path: Path
+) -> None:
+    """Install and copy as the Dockerfile does, and import, migrate and look for the bus there."""
+    app = tmp_path / "app"
+    app.mkdir()
+    shutil.copy(ROOT / "pyproject.toml", app)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = str(tmp_path / "venv/bin/python")
+    run(app, python, "-m", "pip", "install", "--quiet", *target.installs)
+    for path in target.copies:
+        if (ROOT / path).is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / path, app / path, ignore=ignore)
+        else:
+            shutil.copy(ROOT / path, app / path)
+    before = contents(app)
+    run(app, python, "-c", f"import {service}.service")
+    bus = "from kombu.transport import TRANSPORT_ALIASES as known; import kombu; known['nats']"
+    run(app, python, "-c", f"import kombu.serialization; {bus}")
+    if "database" in " ".join(target.installs):
+        alembic = ("-m", "alembic", "-c", f"{service}/alembic.ini", "upgrade", "head", "--sql")
+        assert "CREATE TABLE" in run(app, python, *alembic)
+    assert contents(app) == before
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a program that sees nothing of this checkout."""
+    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    env = keep | {"PYTHONDONTWRITEBYTECODE": "1", "DELINKCIOUS_ENVIRONMENT": "production"}
+    env |= {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def contents(folder: Path) -> set[str]:
+    """Return the files, but for what pip's build has left."""
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    return {name for name in names if not fnmatch.fnmatch(name, "*egg-info*")}
