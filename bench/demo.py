@@ -5,6 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -61,19 +62,21 @@ class _Demo:
 
     def run(self, total: int) -> None:
         """Follow, load so many links, wait, and show."""
-        api = Api(self.url)
-        self._follow(api)
-        began = time.monotonic()
+        with closing(Api(self.url)) as api:
+            self._follow(api)
+            began = time.monotonic()
+            tally = self._load(total)
+            loaded = time.monotonic()
+            news.wait(api, self.tokens, self.follows, tally)
+            arrived = time.monotonic()
+            for name in self.tokens:
+                self._show_news(api, name)
+        self._show_summary(tally, loaded - began, arrived - loaded)
+
+    def _load(self, total: int) -> Tally:
         with terminal.progress(self.screen, "loading", total) as advance:
             loader = Loader(self.url, self.tokens, CONNECTIONS, advance)
-            tally = loader.load(_read(self.arguments))
-        loaded = time.monotonic()
-        news.wait(api, self.tokens, self.follows, tally)
-        arrived = time.monotonic()
-        for name in self.tokens:
-            self._show_news(api, name)
-        self._show_summary(tally, loaded - began, arrived - loaded)
-        api.close()
+            return loader.load(_read(self.arguments))
 
     def _follow(self, api: Api) -> None:
         for name, others in self.follows.items():

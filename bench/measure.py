@@ -8,9 +8,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from bench import freshness, rpc, trivial
+from bench.aims import ADD, GENERATOR, ONE_BY_ONE, TOGETHER, TRIVIAL
 from bench.figures import median_of, percentile
 from bench.generator import Sample, drive
-from bench.results import GENERATOR, RATE_CONNECTIONS, TRIVIAL, Results, Spread
+from bench.results import Results, Spread
 from bench.system import OwnSystem
 from bench.usage import Usage
 from bench.workload import Operation, Person, Workload
@@ -32,8 +33,8 @@ class Plan:
     starts: int
 
 
-FULL = Plan((1, 8, 32), rounds=3, seconds=2.0, fresh_links=150, starts=2)
-QUICK = Plan((1, RATE_CONNECTIONS), rounds=1, seconds=0.3, fresh_links=5, starts=1)
+FULL = Plan((ONE_BY_ONE, TOGETHER, 32), rounds=3, seconds=2.0, fresh_links=150, starts=2)
+QUICK = Plan((ONE_BY_ONE, TOGETHER), rounds=1, seconds=0.3, fresh_links=5, starts=1)
 
 
 class Benchmark:
@@ -70,8 +71,7 @@ class Benchmark:
         workload = self._workload()
         _say(f"loading {self.results.links:,} links")
         workload.prepare(self.results.links)
-        fresh = freshness.seconds(workload)
-        next(fresh)  # all events of the links that were loaded are in the news now
+        freshness.settle(workload)
         with trivial.running() as address:
             operations = [Operation(TRIVIAL, address, repeat(ANYTHING)), *workload.operations()]
             for operation in operations:
@@ -80,20 +80,23 @@ class Benchmark:
                 for connections in self.plan.connections:
                     _say(f"round {turn + 1} of {self.plan.rounds}, {connections} connections")
                     for operation in operations:
-                        self._run(operation, connections, usage)
-                    next(fresh)
+                        self._run(operation, connections, workload, usage)
         self._summarize()
         _say(f"{self.plan.fresh_links} links on their way into the news")
-        found = list(islice(fresh, self.plan.fresh_links))
+        found = list(islice(freshness.seconds(workload), self.plan.fresh_links))
         self.results.fresh = Spread(
             1000 * percentile(found, 50), 1000 * percentile(found, 99), len(found)
         )
 
-    def _run(self, operation: Operation, connections: int, usage: Usage | None) -> None:
+    def _run(
+        self, operation: Operation, connections: int, workload: Workload, usage: Usage | None
+    ) -> None:
         before = usage.cpu_seconds() if usage else {}
         sample = drive(operation.address, operation.requests, connections, self.plan.seconds)
         self._samples[operation.name][connections].append(sample)
-        if connections == RATE_CONNECTIONS:
+        if operation.name == ADD:  # the work that it leaves behind is its own, not the next one's
+            freshness.settle(workload)
+        if connections == TOGETHER:
             used = self._cpu[operation.name]
             used[GENERATOR] += sample.cpu_seconds
             for process, seconds in (usage.cpu_seconds() if usage else {}).items():
@@ -112,7 +115,7 @@ class Benchmark:
                 connections: median_of(samples) for connections, samples in by_connections.items()
             }
             self.results.figures[name] = figures
-            answered = figures[RATE_CONNECTIONS].requests
+            answered = max(1, figures[TOGETHER].requests)
             self.results.cpu_ms[name] = {
                 process: 1000 * seconds / answered for process, seconds in self._cpu[name].items()
             }

@@ -6,13 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
 
-from bench.api import Api, Event
+from bench.api import LARGEST_PAGE, Api, Event
 from bench.loader import Tally
 from bench.people import Follows
 from embedded.errors import CannotStart
 
-WAIT_SECONDS = 120.0
-POLL_SECONDS = 0.05
+STANDSTILL_SECONDS = 60.0
+POLL_SECONDS = 0.1
+
+Link = tuple[str, str]  # who added it, and the URL
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,21 @@ def wait(api: Api, tokens: dict[str, str], follows: Follows, tally: Tally) -> No
     """Wait until the last links of everybody are in the news of all who follow them.
 
     Nobody's events overtake each other, so all that was added before has arrived then too.
+    Raise CannotStart when nothing arrives any more.
     """
-    deadline = time.monotonic() + WAIT_SECONDS
     for name, followed in follows.items():
         expected = {(author, url) for author in followed for url in tally.latest[author]}
+        newest: Event | None = None
+        moved = time.monotonic()
         while missing := _missing(api, tokens[name], expected):
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            before, newest = newest, next(api.news(tokens[name]), None)
+            if newest != before:
+                moved = now
+            elif now - moved > STANDSTILL_SECONDS:
                 raise CannotStart(
-                    f"after {WAIT_SECONDS:.0f} s, {name}'s news still lacks {len(missing)} links"
+                    f"{name}'s news lacks {len(missing)} links or more, and nothing has arrived "
+                    f"for {STANDSTILL_SECONDS:.0f} s"
                 )
             time.sleep(POLL_SECONDS)
 
@@ -48,11 +57,11 @@ def read(api: Api, token: str, latest: int) -> News:
     return News(authors, kept)
 
 
-def _missing(
-    api: Api, token: str, expected: Collection[tuple[str, str]]
-) -> Collection[tuple[str, str]]:
+def _missing(api: Api, token: str, expected: Collection[Link]) -> Collection[Link]:
     missing = set(expected)
-    events = api.news(token)
-    while missing and (event := next(events, None)):
+    for place, event in enumerate(api.news(token)):
+        # None of them is among the newest: they are still on their way. Don't read it all.
+        if not missing or (place == LARGEST_PAGE and len(missing) == len(expected)):
+            break
         missing.discard((event["Username"], event["Url"]))
     return missing

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import results as aims
+from bench import aims
 from bench.results import Results
 from bench.usage import RUNNER
 
@@ -35,7 +35,7 @@ def markdown(results: Results) -> str:
             ["operation", "connections", "requests/s", "p50 ms", "p99 ms", "errors", "aim"],
             _operations(results),
         ),
-        "The trivial server shows what the load generator itself can do.",
+        "The trivial server does nothing but answer: that much the load generator itself can do.",
     ]
     if others := list(_others(results)):
         parts += ["## The rest", _table(["what", "measured", "aim"], others)]
@@ -59,10 +59,10 @@ def _operations(results: Results) -> Iterator[Row]:
 
 
 def _aim(name: str, connections: int) -> str:
-    aim = aims.AIMS.get(name)
-    if aim and connections == 1:
+    aim = aims.OPERATIONS.get(name)
+    if aim and connections == aims.ONE_BY_ONE:
         return f"p50 ≤ {aim.p50_ms:g} ms"
-    return f"≥ {aim.rate:g}/s" if aim and connections == aims.RATE_CONNECTIONS else ""
+    return f"≥ {aim.rate:g}/s" if aim and connections == aims.TOGETHER else ""
 
 
 def _others(results: Results) -> Iterator[Row]:
@@ -106,7 +106,7 @@ def _by_process(results: Results) -> Iterator[str]:
     if not processes:
         return
     yield "## By process"
-    yield f"Memory, and CPU seconds per 1,000 requests over {aims.RATE_CONNECTIONS} connections."
+    yield f"Memory, and CPU seconds per 1,000 requests over {aims.TOGETHER} connections."
     operations = [name for name in results.cpu_ms if name != aims.TRIVIAL]
     rows = []
     for process in [*processes, aims.GENERATOR]:

@@ -1,4 +1,4 @@
-"""What a run of the benchmark has found, and what it is compared with."""
+"""What a run of the benchmark has found."""
 
 import os
 import platform
@@ -7,26 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.figures import Figure
-
-MOST_MEGABYTES = 700
-LONGEST_START_SECONDS = 5.0
-FRESH_P50_MS, FRESH_P99_MS = 100, 1000
-RPC_P50_MS, RPC_RATE = 3, 900
-
-
-@dataclass(frozen=True)
-class Aim:
-    """What an operation shall reach: a p50 over one connection, and a rate over eight."""
-
-    p50_ms: float
-    rate: float
-
-
-LIST, BY_TAG, NEWS, ADD = "list, 10 a page", "list by tag", "news, 10 events", "add"
-GENERATOR = "the load generator"
-TRIVIAL = "a trivial server"
-RATE_CONNECTIONS = 8
-AIMS = {LIST: Aim(10, 700), BY_TAG: Aim(10, 600), NEWS: Aim(10, 500), ADD: Aim(15, 300)}
 
 
 @dataclass(frozen=True)

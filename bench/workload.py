@@ -3,16 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count, islice, repeat
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from bench import bookmarks
+from bench.aims import ADD, BY_TAG, LIST, NEWS
 from bench.api import Api
 from bench.generator import Address, drive
 from bench.loader import as_parameters
-from bench.results import ADD, BY_TAG, LIST, NEWS
 from embedded.errors import CannotStart
 
 SAMPLE = Path(__file__).with_name("data") / "bookmarks.html"
@@ -54,9 +55,8 @@ class Workload:
 
     def prepare(self, links: int) -> None:
         """Let the writer have so many links and the reader follow; raise CannotStart."""
-        api = Api(self.url)
-        answer = api.post("/v1.0/following", self.reader.token, followed=self.writer.name)
-        api.close()
+        with closing(Api(self.url)) as api:
+            answer = api.post("/v1.0/following", self.reader.token, followed=self.writer.name)
         if answer.status != 200:
             raise CannotStart(f"following failed: {answer.body}")
         sample = drive(self.address, islice(self.adds(), links), CONNECTIONS)

@@ -5,11 +5,14 @@ Named in config.yaml as SERVICE_CONTAINER_CLS.
 
 import logging
 import math
+import os
+import signal
 import sys
 import time
 from typing import Any
 
 import eventlet
+from eventlet import hubs
 from nameko.containers import ServiceContainer, WorkerContext
 
 from chassis import bus, config, nats
@@ -34,6 +37,8 @@ class Container(ServiceContainer):
 
     def start(self) -> None:
         """Start the service, which needs no server to be there yet."""
+        if not _running:
+            _wake_on_signals()
         _running.add(self)
         try:
             super().start()
@@ -99,6 +104,30 @@ class Container(ServiceContainer):
     def _stop_now(self) -> None:
         log.warning("stopping with %d workers unfinished", len(self._worker_threads))
         self.kill()
+
+
+def _wake_on_signals() -> None:
+    """Let a signal end the hub's wait.
+
+    After a signal eventlet (0.41.3) goes on to wait for its next event (PEP 475), and nameko,
+    whose handler only spawns a thread, would not begin to stop before that.
+    """
+    reader, writer = os.pipe()
+    for end in (reader, writer):
+        os.set_blocking(end, False)
+    try:
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    except ValueError:  # not the main thread, which alone hears signals
+        os.close(reader)
+        os.close(writer)
+        return
+
+    def listen() -> None:
+        while True:
+            hubs.trampoline(reader, read=True)
+            os.read(reader, 64)
+
+    eventlet.spawn_n(listen)
 
 
 def _sane(context_data: dict[str, Any] | None) -> dict[str, Any]:

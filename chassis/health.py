@@ -1,28 +1,18 @@
 """/health/live, /health/ready and /metrics, answered without a worker."""
 
 import json
-import time
 from http import HTTPStatus
-from types import SimpleNamespace
 from typing import Any
 
-import eventlet
-from eventlet.semaphore import Semaphore
 from nameko.extensions import DependencyProvider
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.wrappers import Response
 
-from chassis import config, nats
+from chassis import config
+from chassis.readiness import Readiness
 from chassis.telemetry import REGISTRY, Telemetry
 from chassis.webserver import WebServer
 from chassis.wsgi import Page
-
-CHECK_SECONDS = 1.0
-CACHE_SECONDS = 1.0
-
-
-# Not an extension of any service: the connections are the process's.
-_NATS = SimpleNamespace(role="NATS", check=nats.check)
 
 
 class MetricsServer(WebServer):
@@ -49,18 +39,15 @@ class MetricsServer(WebServer):
 class HealthServer(DependencyProvider):
     """Serve the health and metrics pages of a service beside its HTTP entrypoints, if any.
 
-    Ready means that every extension with a ``check()`` method, which raises while its server is
-    away, is content. Such an extension may name itself for people in ``role``.
+    Ready means that nothing which the service needs is away; see ``chassis.readiness``.
     """
 
     server = WebServer()
     metrics_server = MetricsServer()
+    readiness = Readiness()
 
     def setup(self) -> None:
         """Add the pages."""
-        self._asked = float("-inf")
-        self._waiting_for: list[str] = []
-        self._turn = Semaphore()
         self.server.add_page(Page("/health/live", live))
         self.server.add_page(Page("/health/ready", self.ready))
         metrics_server = self.metrics_server if self.metrics_server.wanted else self.server
@@ -68,36 +55,10 @@ class HealthServer(DependencyProvider):
 
     def ready(self) -> Response:
         """Answer 200, or 503 with the roles of what is away."""
-        with self._turn:
-            if time.monotonic() - self._asked > CACHE_SECONDS:
-                self._waiting_for = self._ask()
-                self._asked = time.monotonic()
-        if self._waiting_for:
-            body = {"status": "not ready", "waiting_for": self._waiting_for}
+        if waiting_for := self.readiness.away():
+            body = {"status": "not ready", "waiting_for": waiting_for}
             return _json(HTTPStatus.SERVICE_UNAVAILABLE, body)
         return _json(HTTPStatus.OK, {"status": "ready"})
-
-    def _ask(self) -> list[str]:
-        """Ask all extensions at once; return the roles of those that are not content."""
-        asked = [ext for ext in self.container.extensions if hasattr(ext, "check")]
-        asked.append(_NATS)
-        answers = [eventlet.spawn(_content, extension) for extension in asked]
-        away = [ext for ext, answer in zip(asked, answers, strict=True) if not answer.wait()]
-        return sorted({_role(extension) for extension in away})
-
-
-def _content(extension: Any) -> bool:
-    try:
-        with eventlet.Timeout(CHECK_SECONDS):
-            extension.check()
-    except (Exception, eventlet.Timeout):
-        return False
-    return True
-
-
-def _role(extension: Any) -> str:
-    names = (getattr(extension, "role", ""), getattr(extension, "attr_name", ""))
-    return next((name for name in names if name), type(extension).__name__)
 
 
 def live() -> Response:
@@ -111,7 +72,7 @@ def metrics() -> Response:
 
 
 def _json(status: HTTPStatus, body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body), status=status.value, content_type="application/json")
+    return Response(json.dumps(body) + "\n", status=status.value, content_type="application/json")
 
 
 class Health:

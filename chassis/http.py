@@ -97,7 +97,7 @@ class HttpHandler(HttpRequestHandler):
         if not isinstance(body, Mapping):
             raise TypeError(f"{self.method_name} must return a mapping or a Response")
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return Response(text, status=status, content_type="application/json")
+        return Response(text + "\n", status=status, content_type="application/json")
 
 
 def _busy() -> Unavailable:

@@ -50,7 +50,7 @@ def document(
     if field:
         body["field"] = field
     response = Response(
-        json.dumps(body),
+        json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n",
         status=f"{status.value} {status.phrase}",
         content_type="application/problem+json",
     )

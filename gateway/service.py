@@ -57,7 +57,8 @@ class GatewayService(health.Health):
         if pages.wanted(request):
             page = pages.signed_in(self.public_url, signed_in, arrival.next)
             return self.sign_in.forget(page)
-        return self.sign_in.forget(Response(json.dumps(signed_in), mimetype="application/json"))
+        body = json.dumps(signed_in) + "\n"
+        return self.sign_in.forget(Response(body, mimetype="application/json"))
 
     @http.http("GET,POST", "/logout")
     def logout(self, request: http.Request) -> Response:

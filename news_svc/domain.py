@@ -4,6 +4,7 @@ import binascii
 import re
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +68,19 @@ class Published:
         if not check_text(self.id, "id"):
             raise errors.InvalidInput("invalid_event", "The event has no id.", "id")
         check_version(self.version)
+
+
+def firsts(published: Iterable[Published], doubtful: int) -> list[Published]:
+    """Return an author's events without duplicates, each at its first place in the stream.
+
+    What comes after an event of a later version is a second copy. Where the beginning is missing,
+    the first ``doubtful`` versions may be copies of events before: they are left out.
+    """
+    found: list[Published] = []
+    for one in published:
+        if not found or one.version > found[-1].version:
+            found.append(one)
+    return [one for one in found if not doubtful or one.version >= found[0].version + doubtful]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,12 @@ def follow_change(event: "CloudEvent") -> domain.FollowChange:
     )
 
 
+def username(name: object) -> str:
+    """Read a user name; raise ``invalid_username``."""
+    domain.check_username(name if isinstance(name, str) else "", "username")
+    return str(name)
+
+
 def news_query(request: news_pb2.GetNewsRequest) -> domain.NewsQuery:
     """Read a request; raise ``invalid_order`` and what ``NewsQuery.new`` raises."""
     order = _ORDERS.get(request.order)

@@ -1,20 +1,17 @@
 """News service: everyone's news of the people they follow."""
 
-from collections.abc import Callable, Iterator
-
+from nameko.rpc import rpc
 from nameko_grpc.context import GrpcContext
 
-from chassis import config, errors, events, grpc, health
-from chassis.redis import RedisStore
+from chassis import errors, events, grpc, health
 from chassis.rpc import ServiceRpc
 from news_svc import schemas
-from news_svc.store import FeedStore
+from news_svc.feeds import Feeds, pages
+from news_svc.provider import FeedsProvider
 from protos.news_pb2 import GetNewsRequest, GetNewsResponse
 from protos.news_pb2_grpc import NewsStub
 
 FOLLOWERS_A_PAGE = 1000
-# Fewer, because every author may have a whole feed's length of events to gather.
-AUTHORS_A_PAGE = 100
 
 
 class NewsService(health.Health):
@@ -22,9 +19,8 @@ class NewsService(health.Health):
 
     name = "news_svc"
 
-    feeds: FeedStore = RedisStore(FeedStore)
+    feeds: Feeds = FeedsProvider("link-events", durable="news")
     social_graph = ServiceRpc("social_graph_svc")
-    feed_length = config.positive_int("FEED_LENGTH")
 
     @grpc.implementing(NewsStub)
     def GetNews(self, request: GetNewsRequest, context: GrpcContext) -> GetNewsResponse:
@@ -44,39 +40,24 @@ class NewsService(health.Health):
     def on_link_event(self, event: events.Event, sequence: int) -> None:
         """Write what somebody did into the feeds of their followers; repeating it is harmless."""
         published = schemas.published(event, sequence)
-        # First recorded, then delivered: whoever starts to follow in between, and so may not be
-        # among the followers, finds the event among the author's latest (see on_follow_event).
-        if self.feeds.record(published, self.feed_length):
+        # First recorded, then delivered: a feed that is made in between has it from its author.
+        moment = self.feeds.record(published)
+        if moment:
             author = published.event.author
-            for followers in _pages(self.social_graph.get_followers, author, FOLLOWERS_A_PAGE):
-                self.feeds.deliver(published, followers, self.feed_length)
+            for followers in pages(self.social_graph.get_followers, author, FOLLOWERS_A_PAGE):
+                self.feeds.deliver(published, followers, moment)
 
     @events.nats_handler("follow-events", durable="news-follows")
     def on_follow_event(self, event: events.Event, sequence: int) -> None:
-        """Fit a feed to whom its owner follows now; repeating it is harmless.
+        """Fit a feed to whom its owner follows now; repeating it is harmless."""
+        self.feeds.renew(schemas.follow_change(event).follower)
 
-        Following brings the author's latest events in. Leaving takes them out, and what they had
-        crowded out comes back from the authors who are still followed.
-        """
-        change = schemas.follow_change(event)
-        if not self.feeds.follow(change):
-            return
-        if change.follows:
-            self.feeds.gather(change.follower, [change.followed], self.feed_length)
-            return
-        for authors in _pages(self.social_graph.get_following, change.follower, AUTHORS_A_PAGE):
-            self.feeds.gather(change.follower, authors, self.feed_length)
+    @rpc(expected_exceptions=errors.ServiceError)
+    def rebuild_feed(self, username: str) -> None:
+        """Make somebody's feed if it is lost; Unavailable may mean that it takes long."""
+        self.feeds.make(schemas.username(username))
 
-
-def _pages(
-    get: Callable[..., schemas.UsernamesDoc], username: str, page_size: int
-) -> Iterator[list[str]]:
-    """Walk through all pages of ``get_followers`` or ``get_following``."""
-    start_token = ""
-    while True:
-        page = get(username, start_token=start_token, page_size=page_size)
-        if page["usernames"]:
-            yield page["usernames"]
-        start_token = page["next_token"]
-        if not start_token:
-            return
+    @rpc(expected_exceptions=errors.ServiceError)
+    def forget_feeds(self) -> None:
+        """Throw all feeds away; each is made when it is next read."""
+        self.feeds.forget()

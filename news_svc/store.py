@@ -1,26 +1,28 @@
 """The feeds, in Valkey: a cache of what the streams say, which may be thrown away.
 
     author:<name>         sorted set: ids of the author's latest events, by stream sequence
-    author-events:<name>  hash: event id → body, of the same events
-    author-version:<name> version of the author's latest event; what is not newer is a duplicate
-    followers:<name>      hash: user → version of the event by which they last began to follow the
-                          author; negative: by which they left
+    author-events:<name>  hash: event id → body, of the same events; "" → version of the last
     feed:<user>           sorted set: "<author>/<event id>", by stream sequence
+    clock                 hash: the time (see lua/clock.lua), since when, and of which server
 
 Authors' sets and feeds are cut to the same length N, and therefore no feed needs a body that its
 author's hash has dropped: N events of that author are newer, and whoever follows the author has
 those N in the feed, so that the older one is not among the feed's N latest. In the moment between
 an event's ``record`` and its ``deliver`` a feed still holds such an event; ``read`` passes over it.
 
-Several processes may work on one feed at a time (a frozen replica wakes up; link events go to one
-and follow events to another). Each script is atomic, and they suit each other in any order:
+Whatever is lost is known to be lost, and refused with ``Lost``: each set begins with a member below
+all events that says since when the set is there (score: minus the time), and a set without, or
+from before the present epoch, is none. Whoever is refused makes the set anew, from the stream.
 
-- an event is recorded before its author's followers are asked for, so somebody who follows in
-  between is among the followers or gathers it from the author's latest;
-- who leaves is noted in ``followers``, so neither a late delivery nor a late gathering brings the
-  author back;
-- what a script adds belongs to the feed, and it cuts from the old end only; leaving makes room
-  there, and gathering from everybody still followed fills it.
+Several processes may work on one feed at a time (a frozen replica wakes up; two readers find it
+lost). Each script is atomic, and they suit each other in any order:
+
+- an event is recorded before its author's followers are asked for, and a feed is begun before its
+  owner's authors are asked for: so one of the two has the other, whoever is first;
+- an event is not delivered into a feed that was begun after its record: that feed has gathered it,
+  or its owner has left the author meanwhile;
+- whenever its owner follows or leaves somebody, the feed is dropped. It is made anew, and what was
+  under way for the one before finds that it is not the same.
 
 The scripts are given names and make keys of them: a thousand keys a call would cost more than the
 work. In a Valkey cluster, the keys that one script touches would need to live on one node.
@@ -38,68 +40,121 @@ from redis.exceptions import RedisError
 
 from chassis import errors
 from chassis.redis import may_pass
-from news_svc.domain import Event, EventType, FollowChange, NewsQuery, Page, Published
+from news_svc.domain import Event, EventType, NewsQuery, Page, Published
 
 _log = logging.getLogger(__name__)
+
+_SCRIPTS = (
+    "moment",
+    "forget",
+    "record",
+    "restore",
+    "deliver",
+    "begin",
+    "gather",
+    "complete",
+    "drop",
+    "read",
+)
+
+
+class Lost(Exception):
+    """What a call needs is not in Valkey, or not any more: make it anew."""
 
 
 class FeedStore:
     """What every author did last, and every user's feed of it, ``length`` events each."""
 
     def __init__(self, client: Redis) -> None:
-        self._record = _script(client, "record")
-        self._deliver = _script(client, "deliver")
-        self._follow = _script(client, "follow")
-        self._gather = _script(client, "gather")
-        self._read = _script(client, "read")
+        self._scripts = {name: _script(client, name) for name in _SCRIPTS}
 
-    def record(self, published: Published, length: int) -> bool:
-        """Keep an event among its author's latest; False for a duplicate, which no feed needs.
+    def moment(self) -> int:
+        """Return the time, as the store counts it."""
+        return int(self._run("moment"))
 
-        True for a redelivery, whose first delivery may have died half-way.
+    def forget(self) -> None:
+        """Lose everything."""
+        self._run("forget")
+
+    def record(self, published: Published, length: int, restored: bool = False) -> int:
+        """Keep an event among its author's latest; return the time, for ``deliver``.
+
+        Return 0 for a duplicate, which no feed needs, but the time again for a redelivery, whose
+        first delivery may have died half-way. Raise Lost where the author's latest are to be
+        restored first; once they are ``restored``, versions that are missing are in no stream.
         """
         event, place = published.event, (published.id, published.sequence, published.version)
-        return bool(self._record(length, event.author, *place, _body(event)))
+        row = (length, event.author, *place, _body(event), int(restored))
+        moment = int(self._run("record", *row))
+        if moment < 0:
+            raise Lost(event.author)
+        return moment
 
-    def deliver(self, published: Published, followers: Sequence[str], length: int) -> None:
-        """Write an event into the feeds of a page of followers, at its place in the stream."""
-        author, member = published.event.author, f"{published.event.author}/{published.id}"
-        self._deliver(length, author, member, published.sequence, *followers)
+    def restore(self, author: str, latest: Sequence[Published], moment: int) -> None:
+        """Put an author's latest events back, as they were read from the stream after a moment.
 
-    def follow(self, change: FollowChange) -> bool:
-        """Note who follows whom; leaving takes the author out of the feed.
-
-        False if a later change of the two is known already.
+        Raise Lost if the store has lost something since that moment.
         """
-        version = change.version if change.follows else -change.version
-        return bool(self._follow(change.follower, change.followed, version))
+        version = latest[-1].version if latest else 0
+        rows = [part for one in latest for part in (one.id, one.sequence, _body(one.event))]
+        if not self._run("restore", author, moment, version, *rows):
+            raise Lost(author)
 
-    def gather(self, follower: str, authors: Sequence[str], length: int) -> None:
-        """Bring the latest events of these authors into a feed, except of those who were left."""
-        self._gather(length, follower, *authors)
+    def deliver(
+        self, published: Published, followers: Sequence[str], moment: int, length: int
+    ) -> None:
+        """Write an event, recorded at that moment, into the feeds of a page of followers."""
+        member = f"{published.event.author}/{published.id}"
+        self._run("deliver", length, moment, member, published.sequence, *followers)
+
+    def begin(self, username: str) -> int:
+        """Begin a lost feed, or join in making it; return which one it is, 0 if it is complete."""
+        return int(self._run("begin", username))
+
+    def gather(
+        self, username: str, begun: int, authors: Sequence[str], length: int
+    ) -> Sequence[str]:
+        """Bring the latest events of these authors into a feed that was begun.
+
+        Return the authors whose latest are to be restored first. Raise Lost if the feed is lost.
+        """
+        lost: list[str] | None = self._run("gather", length, username, begun, *authors)
+        if lost is None:
+            raise Lost(username)
+        return lost
+
+    def complete(self, username: str, begun: int) -> None:
+        """Let a feed be read, which has gathered from everybody; raise Lost if it is lost."""
+        if not self._run("complete", username, begun):
+            raise Lost(username)
+
+    def drop(self, username: str) -> None:
+        """Lose a feed."""
+        self._run("drop", username)
 
     def read(self, query: NewsQuery) -> Page:
-        """Read a page, in one round trip."""
+        """Read a page, in one round trip; raise Lost if the feed is lost."""
         after = "" if query.after is None else query.after
-        found = self._read(query.username, query.page_size + 1, query.order, after)
+        found = self._run("read", query.username, query.page_size + 1, query.order, after)
+        if found is None:
+            raise Lost(query.username)
         places = zip(found[::2], found[1::2], strict=True)
         return Page.of(query, [(int(sequence), _event(body)) for sequence, body in places])
 
-
-def _script(client: Redis, name: str) -> Callable[..., Any]:
-    """Load a script of ``lua/``; calling it raises Unavailable while Valkey is away or full."""
-    script = client.register_script((files(__package__) / "lua" / f"{name}.lua").read_text())
-
-    def run(*arguments: str | int) -> Any:
+    def _run(self, name: str, *arguments: str | int) -> Any:
+        """Run a script of ``lua/``; raise Unavailable while Valkey is away or full."""
         try:
-            return script(args=arguments)
+            return self._scripts[name](args=arguments)
         except RedisError as error:
             if not may_pass(error):
                 raise
             _log.warning("Valkey did not do %s: %s", name, error)
             raise errors.Unavailable("feeds_unavailable", "The news are away for now.") from None
 
-    return run
+
+def _script(client: Redis, name: str) -> Callable[..., Any]:
+    texts = ((files(__package__) / "lua" / f"{each}.lua").read_text() for each in ("clock", name))
+    return client.register_script("\n".join(texts))
 
 
 def _body(event: Event) -> str:

@@ -1,12 +1,7 @@
 """The standard health service, answered without a worker: a full pool is no illness."""
 
-import logging
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import eventlet
-from eventlet.semaphore import Semaphore
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -17,11 +12,7 @@ from chassis.grpc.call import Call
 if TYPE_CHECKING:
     from chassis.grpc.server import GrpcServer
 
-log = logging.getLogger(__name__)
-
-# How old an answer may be, and how often those who watch are told.
-FRESH_SECONDS = 1.0
-CHECK_SECONDS = 1.0
+WATCH_SECONDS = 1.0  # how often those who watch are told
 
 
 class Health:
@@ -29,9 +20,6 @@ class Health:
 
     def __init__(self, server: "GrpcServer") -> None:
         self.server = server
-        self._lock = Semaphore(1)
-        self._fresh_until = 0.0
-        self._ready = False
 
     def check(self, call: Call) -> None:
         """Answer once."""
@@ -49,7 +37,7 @@ class Health:
             if status != told:
                 call.answer(_answer(status))
                 told = status
-            self.server.stopping.wait(timeout=FRESH_SECONDS)
+            self.server.stopping.wait(timeout=WATCH_SECONDS)
         call.answer(_answer(HealthCheckResponse.NOT_SERVING))
         raise GrpcError(StatusCode.UNAVAILABLE, "The server is stopping.")
 
@@ -57,33 +45,9 @@ class Health:
         return service in {"", *(path.split("/")[1] for path in self.server.methods)}
 
     def _status(self) -> Any:
-        if self.server.stopping.ready() or not self._is_ready():
+        if self.server.stopping.ready() or self.server.readiness.away():
             return HealthCheckResponse.NOT_SERVING
         return HealthCheckResponse.SERVING
-
-    def _is_ready(self) -> bool:
-        with self._lock:
-            if time.monotonic() >= self._fresh_until:
-                self._ready = self._ask_all()
-                self._fresh_until = time.monotonic() + FRESH_SECONDS
-            return self._ready
-
-    def _ask_all(self) -> bool:
-        for extension in self.server.container.extensions:
-            check = getattr(extension, "check", None)
-            if check is not None and not _passes(check):
-                log.debug("%r is not ready", extension)
-                return False
-        return True
-
-
-def _passes(check: Callable[[], None]) -> bool:
-    try:
-        with eventlet.Timeout(CHECK_SECONDS):
-            check()
-    except (Exception, eventlet.Timeout):
-        return False
-    return True
 
 
 def _asked(call: Call) -> str:

@@ -16,6 +16,7 @@ from chassis import config
 from chassis.grpc.call import Call
 from chassis.grpc.health import Health
 from chassis.grpc.server_connection import ServerConnection
+from chassis.readiness import Readiness
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class Method:
 
 class GrpcServer(SharedExtension):
     """Listen on BIND_HOST and GRPC_BIND_PORT; hand calls to entrypoints and to health checks."""
+
+    readiness = Readiness()
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,9 @@
--- Read events of a feed with their bodies: sequence, body, sequence, body …
--- An event without a body has left its author's latest, and therefore every feed: see store.py.
+-- Read events of a feed with their bodies: sequence, body, sequence, body … or nothing if the feed
+-- is lost. An event without a body has left its author's latest, and therefore every feed: see
+-- store.py.
 -- ARGV: username, number of events, order (oldest or newest), sequence of the last one read or ''
 local feed, wanted = 'feed:' .. ARGV[1], tonumber(ARGV[2])
-local command, from, to = 'ZRANGEBYSCORE', '-inf', '+inf'
+local command, from, to = 'ZRANGEBYSCORE', '0', '+inf'
 if ARGV[3] == 'newest' then
   command, from, to = 'ZREVRANGEBYSCORE', to, from
 end
@@ -10,6 +11,11 @@ if ARGV[4] ~= '' then
   from = '(' .. ARGV[4]
 end
 
+local epoch = now()
+local _, complete = state_of(ARGV[1], epoch)
+if not complete then
+  return nil
+end
 local found, offset = {}, 0
 repeat
   local members = redis.call(command, feed, from, to, 'WITHSCORES', 'LIMIT', offset, wanted)
@@ -19,6 +25,9 @@ repeat
     if body and #found < 2 * wanted then
       table.insert(found, members[i + 1])
       table.insert(found, body)
+    elseif not body and not version_of(author, epoch) then
+      redis.call('DEL', feed)
+      return nil
     end
   end
   offset = offset + wanted

@@ -1,23 +1,32 @@
--- Keep an event among its author's latest. Answer 1 if it belongs into feeds, 0 if it is a
--- duplicate: the same event at a second place in the stream, or one older than what is known.
+-- Keep an event among its author's latest. Answer the time if it belongs into feeds; 0 if it is a
+-- duplicate (the same event at a second place in the stream, or one older than what is known); -1
+-- if the author's latest are lost, or lack what came before: then they are to be restored first.
 -- A redelivery (same place) belongs into feeds: the first delivery may have died half-way.
--- ARGV: feed length, author, event id, sequence, version, body
+-- ARGV: feed length, author, event id, sequence, version, body, 1 if nothing came before that we
+-- do not know
 local length, author, id, sequence = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local latest, bodies = 'author:' .. author, 'author-events:' .. author
-local version = 'author-version:' .. author
+local version = tonumber(ARGV[5])
 
-local known = redis.call('ZSCORE', latest, id)
-if known then
-  return tonumber(known) == tonumber(sequence) and 1 or 0
+local epoch, tick = now()
+local last = version_of(author, epoch)
+if not last then
+  return -1
 end
-if tonumber(ARGV[5]) <= tonumber(redis.call('GET', version) or 0) then
+local place = redis.call('ZSCORE', latest, id)
+if place then
+  return tonumber(place) == tonumber(sequence) and tick or 0
+end
+if version <= last then
   return 0
 end
+if version > last + 1 and ARGV[7] ~= '1' then
+  return -1
+end
 redis.call('ZADD', latest, sequence, id)
-redis.call('HSET', bodies, id, ARGV[6])
-redis.call('SET', version, ARGV[5])
-for _, old in ipairs(redis.call('ZRANGE', latest, 0, -length - 1)) do
+redis.call('HSET', bodies, id, ARGV[6], '', version)
+for _, old in ipairs(redis.call('ZRANGE', latest, 1, -length - 1)) do
   redis.call('ZREM', latest, old)
   redis.call('HDEL', bodies, old)
 end
-return 1
+return tick

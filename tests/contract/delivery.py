@@ -56,7 +56,9 @@ class Target:
     @property
     def installs(self) -> list[str]:
         """What pip installs, in order."""
-        return [spec for rest in self.all("RUN") for spec in re.findall(r"pip install '?([^' ]+)", rest)]
+        return [
+            spec for rest in self.all("RUN") for spec in re.findall(r"pip install '?([^' ]+)", rest)
+        ]
 
 
 @functools.cache

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import results
+from bench import aims
 from tests.e2e.system import ROOT, System
 
-OPERATIONS = {results.TRIVIAL, results.LIST, results.BY_TAG, results.NEWS, results.ADD}
+OPERATIONS = {aims.TRIVIAL, aims.LIST, aims.BY_TAG, aims.NEWS, aims.ADD}
 PROCESSES = {"gateway", "link_svc", "news_svc", "social_graph_svc", "user_svc"}
 SERVERS = {"nats-server", "postgres", "valkey-server"}
 

@@ -1,74 +1,138 @@
-"""FeedStore without Valkey, and as much of social_graph_svc as news_svc asks."""
+"""FeedStore without Valkey, History without NATS, and the social graph that news_svc asks."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from chassis import errors
-from news_svc.domain import FollowChange, NewsQuery, Order, Page, Published
+from news_svc.domain import NewsQuery, Order, Page, Published, firsts
 from news_svc.schemas import UsernamesDoc
+from news_svc.store import Lost
+
+
+@dataclass
+class Author:
+    """An author's latest events."""
+
+    version: int
+    latest: dict[str, Published] = field(default_factory=dict)
+
+
+@dataclass
+class Feed:
+    """A feed, complete or in the making."""
+
+    begun: int
+    complete: bool = False
+    events: dict[str, Published] = field(default_factory=dict)
 
 
 class FakeFeedStore:
     """Behaves as ``news_svc.store.FeedStore``; one suite runs on both."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, dict[str, Published]] = defaultdict(dict)
-        self._versions: dict[str, int] = defaultdict(int)
-        self._follows: dict[tuple[str, str], FollowChange] = {}
-        self._feeds: dict[str, dict[str, Published]] = defaultdict(dict)
+        self._tick = self._epoch = 1
+        self._authors: dict[str, Author] = {}
+        self._feeds: dict[str, Feed] = {}
 
-    def record(self, published: Published, length: int) -> bool:
-        author = published.event.author
-        known = self._latest[author].get(published.id)
+    def moment(self) -> int:
+        return self._tick
+
+    def forget(self) -> None:
+        self._tick += 1
+        self._epoch = self._tick
+        self._authors.clear()
+        self._feeds.clear()
+
+    def record(self, published: Published, length: int, restored: bool = False) -> int:
+        author = self._authors.get(published.event.author)
+        if author is None:
+            raise Lost
+        known = author.latest.get(published.id)
         if known:
-            return known.sequence == published.sequence
-        if published.version <= self._versions[author]:
-            return False
-        self._versions[author] = published.version
-        self._latest[author][published.id] = published
-        _cut(self._latest[author], length)
-        return True
+            return self._tick if known.sequence == published.sequence else 0
+        if published.version <= author.version:
+            return 0
+        if published.version > author.version + 1 and not restored:
+            raise Lost
+        author.version = published.version
+        author.latest[published.id] = published
+        _cut(author.latest, length)
+        return self._tick
 
-    def deliver(self, published: Published, followers: Sequence[str], length: int) -> None:
+    def restore(self, author: str, latest: Sequence[Published], moment: int) -> None:
+        if moment < self._epoch:
+            raise Lost
+        known = self._authors.setdefault(author, Author(0))
+        first = min((one.sequence for one in known.latest.values()), default=0)
+        known.latest.update({one.id: one for one in latest if one.sequence >= first})
+        known.version = max([known.version, *(one.version for one in latest)])
+
+    def deliver(
+        self, published: Published, followers: Sequence[str], moment: int, length: int
+    ) -> None:
         for follower in followers:
-            if not self._has_left(follower, published.event.author):
-                self._feeds[follower][published.id] = published
-                _cut(self._feeds[follower], length)
+            feed = self._feeds.get(follower)
+            if feed and feed.begun <= moment:
+                feed.events[published.id] = published
+                _cut(feed.events, length)
 
-    def follow(self, change: FollowChange) -> bool:
-        pair = change.follower, change.followed
-        last = self._follows.get(pair)
-        if last and change.version < last.version:
-            return False
-        self._follows[pair] = change
-        if not change.follows:
-            feed = self._feeds[change.follower]
-            for id_ in [id_ for id_, one in feed.items() if one.event.author == change.followed]:
-                del feed[id_]
-        return True
+    def begin(self, username: str) -> int:
+        if username not in self._feeds:
+            self._tick += 1
+            self._feeds[username] = Feed(self._tick)
+        feed = self._feeds[username]
+        return 0 if feed.complete else feed.begun
 
-    def gather(self, follower: str, authors: Sequence[str], length: int) -> None:
-        for author in authors:
-            if not self._has_left(follower, author):
-                self._feeds[follower].update(self._latest[author])
-                _cut(self._feeds[follower], length)
+    def gather(
+        self, username: str, begun: int, authors: Sequence[str], length: int
+    ) -> Sequence[str]:
+        feed = self._begun(username, begun)
+        for author in self._authors.keys() & set(authors):
+            feed.events.update(self._authors[author].latest)
+            _cut(feed.events, length)
+        return [author for author in authors if author not in self._authors]
+
+    def complete(self, username: str, begun: int) -> None:
+        self._begun(username, begun).complete = True
+
+    def drop(self, username: str) -> None:
+        self._feeds.pop(username, None)
 
     def read(self, query: NewsQuery) -> Page:
-        newest_first = query.order is Order.NEWEST
-        feed = sorted(
-            (one for one in self._feeds[query.username].values() if self._is_kept(one)),
+        feed = self._feeds.get(query.username)
+        if feed is None or not feed.complete:
+            raise Lost
+        events = sorted(
+            (one for one in feed.events.values() if self._is_kept(one)),
             key=lambda one: one.sequence,
-            reverse=newest_first,
+            reverse=query.order is Order.NEWEST,
         )
-        found = [(one.sequence, one.event) for one in feed if _is_after(one.sequence, query)]
+        found = [(one.sequence, one.event) for one in events if _is_after(one.sequence, query)]
         return Page.of(query, found[: query.page_size + 1])
 
-    def _has_left(self, follower: str, author: str) -> bool:
-        last = self._follows.get((follower, author))
-        return last is not None and not last.follows
+    def _begun(self, username: str, begun: int) -> Feed:
+        feed = self._feeds.get(username)
+        if feed is None or feed.begun != begun:
+            raise Lost
+        return feed
 
     def _is_kept(self, published: Published) -> bool:
-        return published.id in self._latest[published.event.author]
+        return published.id in self._authors[published.event.author].latest
+
+
+class FakeHistory:
+    """The log of link events, and how much of it the consumer was given."""
+
+    def __init__(self) -> None:
+        self.log: list[Published] = []
+        self.given = 0
+
+    def position(self) -> int:
+        return self.given
+
+    def latest(self, author: str, position: int, length: int) -> list[Published]:
+        of_author = (one for one in self.log if one.event.author == author)
+        return firsts((one for one in of_author if one.sequence <= position), 0)[-length:]
 
 
 def _cut(published: dict[str, Published], length: int) -> None:

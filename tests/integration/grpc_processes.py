@@ -5,7 +5,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 
@@ -16,6 +16,7 @@ from tests.processes import ServiceProcess, until
 
 SERVICES = "tests.integration.grpc_services"
 TIMEOUT = 1.5
+START_SECONDS = 30
 
 
 def settings(**more: Any) -> dict[str, Any]:
@@ -33,7 +34,33 @@ def settings(**more: Any) -> dict[str, Any]:
     }
 
 
-class Answering:
+class Running:
+    """A service's process, which ends with the ``with`` block."""
+
+    process: ServiceProcess
+
+    def start(self) -> Self:
+        """Start, and wait until it serves, also on a machine that has much else to do."""
+        self.process.start()
+        try:
+            self.wait_until_it_serves()
+        except BaseException:
+            self.process.stop()
+            raise
+        return self
+
+    def wait_until_it_serves(self) -> None:
+        """Wait; raise after START_SECONDS."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stop()
+
+
+class Answering(Running):
     """The service that answers."""
 
     def __init__(self, folder: Path, port: int = 0, **more: Any) -> None:
@@ -47,12 +74,10 @@ class Answering:
             env={"NEIGHBOUR_AWAY": str(self.neighbour_away)},
         )
 
-    def start(self) -> "Answering":
-        """Start, and wait until it serves."""
-        self.process.start()
+    def wait_until_it_serves(self) -> None:
+        """Wait for the port."""
         with self.channel() as channel:
-            grpc.channel_ready_future(channel).result(timeout=10)
-        return self
+            grpc.channel_ready_future(channel).result(timeout=START_SECONDS)
 
     @contextmanager
     def channel(self) -> Iterator[grpc.Channel]:
@@ -68,7 +93,7 @@ class Answering:
         return bool(answer.nextToken == "still here" and self.process.alive())
 
 
-class Asking:
+class Asking(Running):
     """The service that asks, over HTTP."""
 
     def __init__(self, folder: Path, target: str, **more: Any) -> None:
@@ -79,11 +104,9 @@ class Asking:
             folder=folder,
         )
 
-    def start(self) -> "Asking":
-        """Start, and wait until it serves."""
-        self.process.start()
-        until(lambda: self.ask("echo", "x"))
-        return self
+    def wait_until_it_serves(self) -> None:
+        """Wait for the port; who is asked may be away."""
+        until(lambda: self.ask("echo", "x"), START_SECONDS)
 
     def ask(self, username: str, token: str = "-") -> str:
         """Return the answer, or ``kind code field seconds message`` of the error."""

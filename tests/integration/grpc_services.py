@@ -15,17 +15,6 @@ from protos.news_pb2_grpc import NewsStub
 KINDS = {kind.__name__: kind for kind in errors.KINDS}
 
 
-class Wakeful(DependencyProvider):
-    """Wake eventlet's hub, which (0.41.3) sleeps on in epoll when SIGTERM comes (PEP 475)."""
-
-    def start(self) -> None:
-        self.container.spawn_managed_thread(self.tick)
-
-    def tick(self) -> None:
-        while True:
-            eventlet.sleep(0.1)
-
-
 class Neighbour(DependencyProvider):
     """Away while the file that the environment names is there."""
 
@@ -38,7 +27,6 @@ class Answering:
     """GetNews does what ``username`` says; ``startToken`` is its argument."""
 
     name = "answering"
-    wakeful = Wakeful()
     neighbour = Neighbour()
     begun: list[str] = []
 
@@ -83,7 +71,6 @@ class Asking:
     """Asks over HTTP what the test wants to know, so that it is no gRPC that is tested with."""
 
     name = "asking"
-    wakeful = Wakeful()
     news = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")
 
     @http("GET", "/<username>/<token>")

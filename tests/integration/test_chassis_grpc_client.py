@@ -25,9 +25,8 @@ SENTENCE = "A sentence — with ünicode\n% and more."
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answering]:
-    server = Answering(tmp_path_factory.mktemp("grpc")).start()
-    yield server
-    server.process.stop()
+    with Answering(tmp_path_factory.mktemp("grpc")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -42,10 +41,9 @@ def running(server: Answering) -> Iterator[Answering]:
 
 @pytest.fixture(scope="module")
 def asking(server: Answering, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    asking = Asking(tmp_path_factory.mktemp("asking"), f"http://{server.target}").start()
-    yield asking
-    assert asking.process.alive()
-    asking.process.stop()
+    with Asking(tmp_path_factory.mktemp("asking"), f"http://{server.target}") as asking:
+        yield asking
+        assert asking.process.alive()
 
 
 def timed(call: Callable[[], str]) -> tuple[str, float]:
@@ -185,9 +183,8 @@ def plain() -> Iterator[tuple[PlainNews, str]]:
 def asking_plain(
     plain: tuple[PlainNews, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Asking]:
-    asking = Asking(tmp_path_factory.mktemp("asking"), plain[1]).start()
-    yield asking
-    asking.process.stop()
+    with Asking(tmp_path_factory.mktemp("asking"), plain[1]) as asking:
+        yield asking
 
 
 def test_plain_server_is_understood(asking_plain: Asking) -> None:
@@ -224,8 +221,6 @@ def test_call_that_timed_out_is_cancelled(
 
 
 def test_server_that_is_no_server_is_unavailable(tmp_path: Path) -> None:
-    asking = Asking(tmp_path, f"no-such-host-{os.getpid()}.invalid:1")
-    asking.process.start()
-    assert until(lambda: asking.ask("echo").startswith("Unavailable peer_away "))
-    assert asking.process.alive()
-    asking.process.stop()
+    with Asking(tmp_path, f"no-such-host-{os.getpid()}.invalid:1") as asking:
+        assert asking.ask("echo").startswith("Unavailable peer_away ")
+        assert asking.process.alive()

@@ -44,9 +44,9 @@ HEADERS = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answering]:
-    server = Answering(tmp_path_factory.mktemp("grpc")).start()
-    yield server
-    assert server.process.stop() == 0
+    with Answering(tmp_path_factory.mktemp("grpc")) as server:
+        yield server
+        assert server.process.stop() == 0
 
 
 def connect(server: Answering) -> socket.socket:
@@ -329,8 +329,7 @@ def test_server_without_file_descriptors_lives_and_serves_again(server: Answerin
 
 
 def test_farewell_lets_calls_in_that_were_on_their_way(tmp_path: Path) -> None:
-    leaving = Answering(tmp_path).start()
-    with Raw(leaving) as raw:
+    with Answering(tmp_path) as leaving, Raw(leaving) as raw:
         stream_id = raw.call()
         leaving.process.signal(signal.SIGTERM)
         assert raw.wait(ConnectionTerminated).error_code == ErrorCodes.NO_ERROR
@@ -339,4 +338,4 @@ def test_farewell_lets_calls_in_that_were_on_their_way(tmp_path: Path) -> None:
         assert raw.status(stream_id) == "0"
         last = raw.wait(ConnectionTerminated).last_stream_id
         assert last == stream_id
-    assert leaving.process.wait() == 0
+        assert leaving.process.wait() == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import report, results
+from bench import aims, report
 from bench.figures import median_of, percentile
 from bench.generator import Sample
 from bench.results import Results, Spread
@@ -58,9 +58,9 @@ def some_results() -> Results:
     figure = median_of([Sample(2.0, latencies=[0.004] * 10, errors=Counter({"503": 1}))])
     return Results(
         links=1000,
-        figures={results.TRIVIAL: {1: figure}, results.ADD: {1: figure, 8: figure}},
+        figures={aims.TRIVIAL: {1: figure}, aims.ADD: {1: figure, 8: figure}},
         fresh=Spread(40.0, 90.0, 150),
-        cpu_ms={results.ADD: {"gateway": 1.5, results.GENERATOR: 0.1}},
+        cpu_ms={aims.ADD: {"gateway": 1.5, aims.GENERATOR: 0.1}},
         idle_megabytes={"runner": 30.0, "gateway": 50.0},
         loaded_megabytes={"runner": 30.0, "gateway": 60.0},
         start_seconds=[2.0, 1.5],

@@ -6,7 +6,7 @@ from typing import Any
 import eventlet
 import pytest
 
-from chassis import health
+from chassis import health, readiness
 
 
 class Extension:
@@ -35,8 +35,9 @@ class Hanging(Extension):
 
 def a_server(*extensions: Any) -> health.HealthServer:
     server = health.HealthServer()
+    server.readiness = readiness.Readiness()
     server.server = server.metrics_server = SimpleNamespace(add_page=lambda page: None, wanted=True)
-    server.container = SimpleNamespace(extensions=extensions)
+    server.readiness.container = SimpleNamespace(extensions=extensions)
     server.setup()
     return server
 
@@ -68,7 +69,7 @@ def test_nameless_extension_is_named_by_its_class() -> None:
 
 
 def test_check_that_hangs_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.01)
 
     assert answer(Hanging("bus"), Hanging("database"))[1]["waiting_for"] == ["bus", "database"]
 
@@ -80,7 +81,7 @@ def test_answer_is_kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
         server.ready()
     assert extension.asked == 1
 
-    monkeypatch.setattr(health, "CACHE_SECONDS", 0)
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
     server.ready()
     assert extension.asked == 2
 

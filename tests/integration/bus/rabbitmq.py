@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def running() -> Iterator[str]:
             until(lambda: _answers(port), START_SECONDS)
             yield f"amqp://guest:guest@127.0.0.1:{port}//"
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)  # the script has started another process
             server.wait(30)
             subprocess.run(epmd, env=env, stdout=log, stderr=log, check=False)
     shutil.rmtree(folder, ignore_errors=True)

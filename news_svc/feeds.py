@@ -1,0 +1,141 @@
+"""The feeds as everybody else sees them: what the store has lost is made anew from the stream."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Protocol, TypeVar
+
+from eventlet import GreenPool
+
+from chassis.errors import Unavailable
+from news_svc.domain import NewsQuery, Page, Published
+from news_svc.history import History
+from news_svc.once import Once
+from news_svc.schemas import UsernamesDoc
+from news_svc.store import FeedStore, Lost
+
+# Fewer than a page may have, because every author may have a whole feed's length of events.
+_AUTHORS_A_PAGE = 100
+# A reader waits for so long; RPC_TIMEOUT_SECONDS is what the reader's caller waits.
+_PATIENCE_SECONDS = 1.5
+_RESTORE_SECONDS = 30.0
+_TRIES = 5
+
+T = TypeVar("T")
+
+
+class SocialGraph(Protocol):
+    """As much of social_graph_svc as feeds need."""
+
+    def get_following(self, username: str, *, start_token: str, page_size: int) -> UsernamesDoc:
+        """Return a page of the people whom somebody follows."""
+
+
+class Feeds:
+    """Everyone's feed, ``length`` events each. Everything here may raise Unavailable."""
+
+    def __init__(
+        self, store: FeedStore, history: History, social_graph: SocialGraph, length: int
+    ) -> None:
+        self.store = store
+        self.history = history
+        self.social_graph = social_graph
+        self.length = length
+        self._making = Once()
+        self._restoring = Once()
+
+    def read(self, query: NewsQuery) -> Page:
+        """Read a page; a feed that is lost is made first."""
+
+        def attempt() -> Page:
+            try:
+                return self.store.read(query)
+            except Lost:
+                self.make(query.username)
+                raise
+
+        return _insist(attempt)
+
+    def make(self, username: str) -> None:
+        """Make a feed if it is lost, in the background if that takes long."""
+        self._making.do(username, partial(self._make, username), _PATIENCE_SECONDS)
+
+    def renew(self, username: str) -> None:
+        """Make a feed anew, from whom its owner follows now: at once, or when it is next read."""
+        self.store.drop(username)
+        with suppress(Unavailable):
+            self.make(username)
+
+    def forget(self) -> None:
+        """Throw everything away; each feed is made when it is next read."""
+        self.store.forget()
+
+    def record(self, published: Published) -> int:
+        """Keep an event among its author's latest; return the time, or 0 for a duplicate."""
+        try:
+            return self.store.record(published, self.length)
+        except Lost:
+            return _insist(lambda: self._record_restored(published))
+
+    def deliver(self, published: Published, followers: Sequence[str], moment: int) -> None:
+        """Write an event, recorded at that moment, into the feeds of a page of followers."""
+        self.store.deliver(published, followers, moment, self.length)
+
+    def _record_restored(self, published: Published) -> int:
+        moment = self.store.moment()
+        position = max(published.sequence, self.history.position())
+        self._restore(published.event.author, position, moment)
+        return self.store.record(published, self.length, restored=True)
+
+    def _make(self, username: str) -> None:
+        _insist(lambda: self._attempt(username))
+
+    def _attempt(self, username: str) -> None:
+        begun = self.store.begin(username)
+        if begun:
+            for authors in pages(self.social_graph.get_following, username, _AUTHORS_A_PAGE):
+                self._gather(username, begun, authors)
+            self.store.complete(username, begun)
+
+    def _gather(self, username: str, begun: int, authors: Sequence[str]) -> None:
+        lost = self.store.gather(username, begun, authors, self.length)
+        if lost:
+            self._restore_all(lost)
+            if self.store.gather(username, begun, lost, self.length):
+                raise Lost(username)
+
+    def _restore_all(self, authors: Sequence[str]) -> None:
+        moment = self.store.moment()
+        position = self.history.position()
+
+        def restore(author: str) -> None:
+            work = partial(self._restore, author, position, moment)
+            self._restoring.do(author, work, _RESTORE_SECONDS)
+
+        for _ in GreenPool().imap(restore, authors):
+            pass
+
+    def _restore(self, author: str, position: int, moment: int) -> None:
+        self.store.restore(author, self.history.latest(author, position, self.length), moment)
+
+
+def pages(get: Callable[..., UsernamesDoc], username: str, page_size: int) -> Iterator[list[str]]:
+    """Walk through all pages of ``get_followers`` or ``get_following``."""
+    start_token = ""
+    while True:
+        page = get(username, start_token=start_token, page_size=page_size)
+        if page["usernames"]:
+            yield page["usernames"]
+        start_token = page["next_token"]
+        if not start_token:
+            return
+
+
+def _insist(attempt: Callable[[], T]) -> T:
+    """Try again when something was lost meanwhile, but not for ever."""
+    for _ in range(_TRIES):
+        try:
+            return attempt()
+        except Lost:
+            continue
+    raise Unavailable("news_unsettled", "Your news are changing too fast; try again.")

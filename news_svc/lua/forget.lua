@@ -1,0 +1,3 @@
+-- Begin an epoch: all that is here is lost, and is overwritten when it is made anew.
+redis.call('HDEL', 'clock', 'run')
+now()
