@@ -104,7 +104,7 @@ def test_head_is_get_without_the_body(server: Server) -> None:
     answer = server.get("/hello/bob", "HEAD", headers={"X-Request-ID": "x"})
 
     assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["Content-Length"] == str(len('{"hello":"bob","id":"x"}'))
+    assert answer.headers["Content-Length"] == str(len('{"hello":"bob","id":"x"}\n'))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Random histories: in the end a feed is what the stream and the social graph say, no more.
 
-Events are handled late, repeatedly, half (a crash), and while somebody follows or leaves.
+Events are handled late, repeatedly, half (a crash), and while somebody follows or leaves; and
+whatever the store holds is lost at any time, as a whole or in part, and is made anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -20,10 +21,14 @@ from nameko.testing.services import worker_factory
 from chassis import errors
 from chassis.events import Event as CloudEvent
 from chassis.redis import connect
-from news_svc.domain import NewsQuery, Order
+from news_svc import schemas
+from news_svc.domain import NewsQuery, Order, Published
+from news_svc.feeds import Feeds
 from news_svc.service import NewsService
 from news_svc.store import FeedStore
-from tests.fakes.news_svc import FakeFeedStore, FakeSocialGraph
+from tests.fakes.news_svc import FakeFeedStore, FakeHistory, FakeSocialGraph
+
+Lose = Callable[[float], object]
 
 LENGTH = 3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,6 +46,7 @@ class Stream:
         self.handle = handle
         self.events: list[CloudEvent] = []
         self.handled = 0
+        self.given = 0
 
     def publish(self, kind: str, subject: str, data: dict) -> None:
         id_ = f"{subject}-{data['version']}"
@@ -48,6 +54,7 @@ class Stream:
 
     def handle_next(self) -> None:
         if self.handled < len(self.events):
+            self.given = self.handled + 1
             self.handle(self.events[self.handled], self.handled + 1)
             self.handled += 1
 
@@ -60,21 +67,40 @@ class Stream:
             index = int(fraction * self.handled)
             self.handle(self.events[index], index + 1)
 
+    def go_back(self, fraction: float) -> None:
+        """Lose acknowledgements, as a NATS that was killed does."""
+        self.handled = self.given = int(fraction * (self.handled + 1))
+
     def publish_again(self, fraction: float) -> None:
         if self.events:
             self.events.append(self.events[int(fraction * len(self.events))])
 
 
+class History(FakeHistory):
+    """What the model of a stream holds."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def position(self) -> int:
+        return self.stream.given
+
+    def latest(self, author: str, position: int, length: int) -> list[Published]:
+        self.log = [schemas.published(one, n) for n, one in enumerate(self.stream.events, 1)]
+        return super().latest(author, position, length)
+
+
 class Histories(RuleBasedStateMachine):
     """The service's handlers between a model of the streams and the feeds."""
 
-    def __init__(self, store: FeedStore | FakeFeedStore) -> None:
+    def __init__(self, store: FeedStore | FakeFeedStore, losses: Sequence[Lose]) -> None:
         super().__init__()
+        self.losses = losses
         self.graph = FakeSocialGraph()
-        self.service = worker_factory(
-            NewsService, feeds=store, social_graph=self.graph, feed_length=LENGTH
-        )
+        self.service = worker_factory(NewsService, social_graph=self.graph)
         self.links = Stream(self.service.on_link_event)
+        self.service.feeds = Feeds(store, History(self.links), self.graph, LENGTH)
         self.follows = Stream(self.service.on_follow_event)
         self.versions: dict[str, int] = {}
 
@@ -137,6 +163,35 @@ class Histories(RuleBasedStateMachine):
             getattr(self, stream).handle_next()
         self.graph.away = False
 
+    @rule(kind=fraction, which=fraction)
+    def something_is_lost(self, kind, which):
+        self.losses[int(kind * len(self.losses))](which)
+
+    @rule(kind=fraction, which=fraction, stream=st.sampled_from(["links", "follows"]))
+    def something_is_lost_amid_an_event(self, kind, which, stream):
+        self.graph.meanwhile = lambda: self.something_is_lost(kind, which)
+        getattr(self, stream).handle_next()
+        self.graph.meanwhile = lambda: None
+
+    @rule(reader=reader)
+    def somebody_reads(self, reader):
+        self.read(reader, LENGTH, Order.OLDEST)
+
+    @rule(reader=reader, kind=fraction, which=fraction)
+    def an_event_is_handled_while_somebody_reads_what_is_lost(self, reader, kind, which):
+        def meanwhile() -> None:
+            self.links.handle_next()
+            self.follows.handle_next()
+
+        self.something_is_lost(kind, which)
+        self.graph.meanwhile = meanwhile
+        self.read(reader, LENGTH, Order.OLDEST)
+        self.graph.meanwhile = lambda: None
+
+    @rule(stream=st.sampled_from(["links", "follows"]), fraction=fraction)
+    def acknowledgements_are_lost(self, stream, fraction):
+        getattr(self, stream).go_back(fraction)
+
     @rule(stream=st.sampled_from(["links", "follows"]), fraction=fraction)
     def redeliver(self, stream, fraction):
         getattr(self, stream).handle_again(fraction)
@@ -172,25 +227,38 @@ class Histories(RuleBasedStateMachine):
                 return found
 
 
-def run(make_store: Callable[[], FeedStore | FakeFeedStore], examples: int) -> None:
+def run(make: Callable[[], Histories], examples: int) -> None:
     bounds = settings(
         max_examples=examples,
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: Histories(make_store()), settings=bounds)
+    run_state_machine_as_test(make, settings=bounds)
 
 
 def test_any_history_settles_on_the_fake():
-    run(FakeFeedStore, examples=100)
+    def make() -> Histories:
+        store = FakeFeedStore()
+        return Histories(store, [lambda _: store.forget()])
+
+    run(make, examples=100)
 
 
 def test_any_history_settles_on_valkey(valkey_url):
     with connect(valkey_url) as client:
+        store = FeedStore(client)
 
-        def emptied() -> FeedStore:
+        def lose_a_key(which: float) -> None:
+            keys = sorted(client.keys())
+            if keys:
+                client.delete(keys[int(which * len(keys))])
+
+        def restart(_: float) -> None:
+            client.hset("clock", "run", "another")
+
+        def make() -> Histories:
             client.flushdb()
-            return FeedStore(client)
+            return Histories(store, [lambda _: client.flushdb(), restart, lose_a_key])
 
-        run(emptied, examples=25)
+        run(make, examples=25)
