@@ -79,12 +79,12 @@ class Api:
         headers = {"Access-Token": token, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        for _ in range(TRIES):
+        for _ in range(TRIES - 1):
             answer, pause = self._send(method, self._path + path, body, headers)
             if answer.status not in TRY_AGAIN:
-                break
+                return answer
             time.sleep(pause)
-        return answer
+        return self._send(method, self._path + path, body, headers)[0]
 
     def _send(
         self, method: str, path: str, body: str | None, headers: dict[str, str]

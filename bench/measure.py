@@ -33,7 +33,7 @@ class Plan:
     starts: int
 
 
-FULL = Plan((ONE_BY_ONE, TOGETHER, 32), rounds=3, seconds=2.0, fresh_links=150, starts=2)
+FULL = Plan((ONE_BY_ONE, TOGETHER, 32), rounds=3, seconds=1.5, fresh_links=150, starts=2)
 QUICK = Plan((ONE_BY_ONE, TOGETHER), rounds=1, seconds=0.3, fresh_links=5, starts=1)
 
 

@@ -11,13 +11,10 @@ from unittest.mock import create_autospec
 import pytest
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from nameko.rpc import Rpc
-from nameko.testing.services import worker_factory
 
-from chassis.events import Event
 from link_svc.service import LinkService
-from news_svc.service import NewsService
+from news_svc import feeds
 from social_graph_svc.service import SocialGraphService
-from tests.contract.test_events import TIME
 from user_svc.service import UserService
 
 ROOT = Path(__file__).parents[2]
@@ -113,29 +110,13 @@ def test_peer_answers_what_is_called(use: Use) -> None:
         signature.bind(None, *use.call.args, **given)
 
 
-@pytest.mark.parametrize(
-    ("handler", "kind", "data"),
-    [
-        ("on_link_event", "link.added", {"link": {"url": "u", "title": "t"}, "version": 1}),
-        ("on_follow_event", "follow.added", {"followed": "bob", "version": 1}),
-        ("on_follow_event", "follow.removed", {"followed": "bob", "version": 1}),
-    ],
-)
-def test_news_asks_the_social_graph_for_what_it_offers(
-    handler: str, kind: str, data: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("method", ["get_followers", "get_following"])
+def test_news_walks_through_the_pages_that_the_social_graph_gives(method: str) -> None:
     graph = create_autospec(SocialGraphService, instance=True)
-    page = {"usernames": ["carol"], "next_token": ""}
-    graph.get_followers.return_value = graph.get_following.return_value = page
-    service = worker_factory(NewsService, social_graph=graph, feed_length=10)
-    event = Event("id-1", "/source", kind, "alice", TIME, data)
-    getattr(service, handler)(event, 1)
-    calls = graph.method_calls
-    assert [name for name, _, _ in calls] == {
-        "link.added": ["get_followers"],
-        "follow.added": [],
-        "follow.removed": ["get_following"],
-    }[kind]
-    for _, arguments, keywords in calls:
-        assert arguments == ("alice",)
-        assert 1 <= keywords["page_size"] <= 1000
+    get = getattr(graph, method)
+    get.side_effect = [
+        {"usernames": ["bob"], "next_token": "after bob"},
+        {"usernames": ["carol"], "next_token": ""},
+    ]
+    assert list(feeds.pages(get, "alice", 1)) == [["bob"], ["carol"]]
+    assert [call.kwargs["start_token"] for call in get.call_args_list] == ["", "after bob"]

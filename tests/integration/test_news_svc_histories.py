@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import eventlet
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -179,14 +180,20 @@ class Histories(RuleBasedStateMachine):
 
     @rule(reader=reader, kind=fraction, which=fraction)
     def an_event_is_handled_while_somebody_reads_what_is_lost(self, reader, kind, which):
+        handlers = []
+
         def meanwhile() -> None:
             self.links.handle_next()
-            self.follows.handle_next()
+            # Its handler waits for the feed that is being made here.
+            handlers.append(eventlet.spawn(self.follows.handle_next))
+            eventlet.sleep(0)
 
         self.something_is_lost(kind, which)
         self.graph.meanwhile = meanwhile
         self.read(reader, LENGTH, Order.OLDEST)
         self.graph.meanwhile = lambda: None
+        for handler in handlers:
+            handler.wait()
 
     @rule(stream=st.sampled_from(["links", "follows"]), fraction=fraction)
     def acknowledgements_are_lost(self, stream, fraction):
