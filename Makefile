@@ -17,7 +17,7 @@ test: .venv/installed ## run every test but the long ones
 	@$(BIN)/pytest -m "not long"
 
 test-faults: .venv/installed ## run the long fault tests
-	@$(BIN)/pytest tests/faults
+	@$(BIN)/pytest -m long
 
 check: .venv/installed ## check format, lint, types, import rules, spelling, generated code
 	@$(BIN)/ruff format --check --quiet .

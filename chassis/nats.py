@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import eventlet
 import nats.errors
@@ -73,6 +74,9 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         self._servers = [server.strip() for server in url.split(",") if server.strip()]
+        # Under the name of our user, so that it alone can be granted to listen there.
+        user = urlsplit(self._servers[0]).username if self._servers else None
+        self.inbox_prefix = f"_INBOX.{user}" if user else "_INBOX"
         self._client: Client | None = None
         self._subscriptions: set[Subscription] = set()
         self._loop = green_asyncio.loop()
@@ -108,6 +112,10 @@ class Connection:
             attaching = _ignoring(subscription.attach(client), nats.errors.Error)
             green_asyncio.run(attaching, _CONNECT_SECONDS)
         return subscription
+
+    def new_inbox(self) -> str:
+        """Return a subject that nobody else listens to."""
+        return f"{self.inbox_prefix}.{uuid.uuid4().hex}"
 
     def forget(self, subscription: Subscription) -> None:
         """Drop the subscription from those that a new client gets."""
@@ -196,6 +204,7 @@ class Connection:
             ping_interval=_PING_SECONDS,
             max_outstanding_pings=_PINGS_OUTSTANDING,
             pending_size=0,  # publishing while away is an error, not a promise
+            inbox_prefix=self.inbox_prefix,
             error_cb=self._on_error,
             reconnected_cb=self._on_connected,
         )
@@ -257,11 +266,6 @@ def check() -> None:
     """Raise Unavailable while a connection of this process is away."""
     if not all(each.connected for each in _connections.values()):
         raise Unavailable("bus_unavailable", "The message bus is away; try again.")
-
-
-def inbox() -> str:
-    """Return a subject that nobody else listens to."""
-    return f"_INBOX.{uuid.uuid4().hex}"
 
 
 def streams() -> Connection:

@@ -8,6 +8,7 @@ from nameko import rpc
 from nameko.exceptions import MethodNotFound, RemoteError, RpcTimeout, UnknownService
 
 from chassis import config
+from chassis.bulkhead import Bulkhead
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
 
@@ -23,7 +24,8 @@ class ServiceRpc(rpc.ServiceRpc):
     def setup(self) -> None:
         """Read the bounds and set up the client."""
         self.seconds = config.positive("RPC_TIMEOUT_SECONDS")
-        self.free = config.positive_integer("RPC_CALLS_IN_FLIGHT")
+        places = config.positive_integer("RPC_CALLS_IN_FLIGHT")
+        self.bulkhead = Bulkhead(self.target_service, places)
         super().setup()
 
     def get_dependency(self, worker_ctx: Any) -> "Peer":
@@ -47,20 +49,16 @@ class Peer:
 
     def _call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         provider, name = self._provider, self._provider.target_service
-        if provider.free <= 0:
-            raise Unavailable("peer_busy", f"{name} has too many calls to answer; try again.")
         limit = time.time() + provider.seconds
         deadline = min(self._context.get(DEADLINE) or limit, limit)
         client = self._client[method]
         client.context_data = {**self._context, DEADLINE: deadline}
-        provider.free -= 1
-        try:
-            # Over NATS the bus answers at the deadline; over RabbitMQ nothing else does.
-            with eventlet.Timeout(max(0.001, deadline - time.time()) + 0.05, RpcTimeout()):
-                return client(*args, **kwargs)
-        except (UnknownService, RpcTimeout):
-            raise Unavailable("peer_away", f"{name} is away; try again.") from None
-        except (RemoteError, MethodNotFound) as error:
-            raise Unavailable("peer_failed", f"{name} failed; try again.") from error
-        finally:
-            provider.free += 1
+        with provider.bulkhead.place(deadline - time.time()):
+            try:
+                # Over NATS the bus answers at the deadline; over RabbitMQ nothing else does.
+                with eventlet.Timeout(max(0.001, deadline - time.time()) + 0.05, RpcTimeout()):
+                    return client(*args, **kwargs)
+            except (UnknownService, RpcTimeout):
+                raise Unavailable("peer_away", f"{name} is away; try again.") from None
+            except (RemoteError, MethodNotFound) as error:
+                raise Unavailable("peer_failed", f"{name} failed; try again.") from error

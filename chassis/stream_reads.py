@@ -10,7 +10,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from chassis.errors import Unavailable
-from chassis.nats import inbox
 from chassis.nats import streams as connection
 
 _NO_MESSAGE_API_CODE = 10037
@@ -114,7 +113,7 @@ async def _read(
     client: Client, stream: str, subject: str, start: int, most: int
 ) -> tuple[list[Stored], int]:
     """Read a subject from a sequence on; return the messages, and how many more there are."""
-    address = inbox()
+    address = client.new_inbox()
     found: list[Stored] = []
     end: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
 

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 
 from chassis import config
 from chassis.errors import Unavailable
-from chassis.nats import MAX_PAYLOAD_BYTES, inbox
+from chassis.nats import MAX_PAYLOAD_BYTES
 from chassis.nats import streams as connection
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Pull:
     def __init__(self, stream: str, durable: str) -> None:
         self._connection = connection()
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._inbox = inbox()
+        self._inbox = self._connection.new_inbox()
         self._arrived: LightQueue = LightQueue()
         self._subscription = self._connection.subscribe(self._inbox, self._arrived.put_nowait)
         self._asked = False

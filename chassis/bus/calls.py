@@ -33,7 +33,7 @@ class Calls:
         ``deadline`` is in Unix seconds.
         """
         if not self._returns:
-            self._returns = nats.inbox()
+            self._returns = self._connection.new_inbox()
             self._connection.subscribe(f"{self._returns}.*", self._on_return)
         timer = hubs.get_hub().schedule_call_global(
             max(0.0, deadline - time.time()), self._expire, correlation_id

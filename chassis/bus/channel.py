@@ -90,7 +90,7 @@ class Channel(base.StdChannel):
         properties = message["properties"]
         reply_to = properties["reply_to"]
         if mandatory and reply_to:
-            self._request(message, subject(exchange, routing_key), routing_key, reply_to)
+            self._request(message, subject(exchange, routing_key), routing_key)
             return
         if not routing_key:
             return  # the reply to a message that named no address
@@ -101,7 +101,10 @@ class Channel(base.StdChannel):
                 raise
             log.warning("a reply was not sent: the message bus is away")
 
-    def _request(self, message: Envelope, to: str, key: str, reply_to: str) -> None:
+    def _request(self, message: Envelope, to: str, key: str) -> None:
+        given = message["properties"]["reply_to"]
+        reply_to = self.bus.reply_addresses.get(given, given)
+        message["properties"]["reply_to"] = reply_to
         passed_on = message["properties"]["headers"]
         limit = time.time() + config.positive("RPC_TIMEOUT_SECONDS")
         deadline = min(number(passed_on.get(DEADLINE_HEADER), limit), limit)

@@ -28,6 +28,8 @@ class Bus:
     def __init__(self, url: str) -> None:
         self.connection = nats.connection(url)
         self.queues: dict[str, Queue] = {}
+        # Where replies are really sent, by the key that nameko gave the queue.
+        self.reply_addresses: dict[str, str] = {}
         self.calls = Calls(self.connection, self._answer)
 
     def queue(self, name: str) -> "Queue":
@@ -75,6 +77,12 @@ class Queue:
 
     def bind(self, exchange: str, key: str) -> None:
         """Add what the queue listens to."""
+        if self.holds_replies:
+            # Under the name of the service, so that it alone can be granted to listen there.
+            owner = self.name.removeprefix(_REPLY_QUEUE_PREFIX).removesuffix(f"-{key}")
+            address = f"reply.{owner}.{key}"
+            self._bus.reply_addresses[key] = address
+            key = address
         self.keys.add(key)
         self._exchanges.update(dict.fromkeys(bindings(exchange, key), exchange))
         if self.holds_replies:

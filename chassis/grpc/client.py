@@ -15,6 +15,7 @@ from nameko_grpc.headers import HeaderManager
 from nameko_grpc.inspection import Inspector
 
 from chassis import config
+from chassis.bulkhead import Bulkhead
 from chassis.container import DEADLINE
 from chassis.grpc import statuses
 from chassis.grpc.channel import Channel
@@ -41,7 +42,7 @@ class GrpcClient(DependencyProvider):
     def setup(self) -> None:
         """Read the configuration; the server may be away."""
         self.seconds = config.positive("RPC_TIMEOUT_SECONDS")
-        self.free = config.positive_integer("RPC_CALLS_IN_FLIGHT")
+        self.bulkhead = Bulkhead(self.target_key, config.positive_integer("RPC_CALLS_IN_FLIGHT"))
         self.inspector = Inspector(self.stub_cls)
         host, port = _parse_target(self.target_key)
         self.channel = Channel(host, port, config.positive_integer("GRPC_MAX_MESSAGE_BYTES"))
@@ -72,17 +73,13 @@ class GrpcClient(DependencyProvider):
         left = min(context.get(DEADLINE) or now + longest, now + longest) - now
         if left <= 0:
             raise statuses.timed_out()
-        if self.free <= 0:
-            raise statuses.busy()
-        self.free -= 1
-        try:
+        with self.bulkhead.place(left):
             headers = [self._path(method), *self._headers, *_metadata(context)]
             answer = self.channel.call(headers, request.SerializeToString(), left)
+        try:
             return self.inspector.output_type_for_method(method).FromString(answer)
         except DecodeError as error:
             raise statuses.failed(error) from error
-        finally:
-            self.free += 1
 
     def _path(self, method: str) -> tuple[bytes, bytes]:
         return (b":path", self.inspector.path_for_method(method).encode())

@@ -16,7 +16,7 @@ def stream(nats_url: str) -> Iterator[str]:
     """Return the name of a stream of this test's own, with a consumer ``reader``."""
     config.update({"NATS_URL": nats_url, "STREAM_REPLICAS": 1})
     name = f"reads-{uuid4().hex}"
-    until(lambda: nats.streams().connected)
+    assert nats.streams().wait_connected(5)
     streams.ensure_consumer(name, "reader", 2.5, timeout=5)
     yield name
     nats.connection(nats_url).close(1)

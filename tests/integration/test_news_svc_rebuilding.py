@@ -33,7 +33,7 @@ class Log(History):
 
     def __init__(self) -> None:
         super().__init__(f"links-{uuid4().hex}", "news")
-        until(lambda: nats.streams().connected)
+        assert nats.streams().wait_connected(5)
         streams.ensure_consumer(self.stream, self.durable, 2.5, timeout=5)
 
     def position(self) -> int:

@@ -89,7 +89,7 @@ def test_shell_calls_and_dispatches(start: Start, settings: dict[str, Any], tmp_
     def shell() -> str:
         done = subprocess.run(
             [sys.executable, "-m", "nameko", "shell", "--config", str(path)],
-            input="print('answer', n.rpc.front.relay('hello'))\nn.dispatch_event('a', 'b', 1)\n",
+            input="print('answer', n.rpc.front.relay('hello'))\nn.dispatch_event('front', 'unheard', 1)\n",
             capture_output=True,
             text=True,
             timeout=20,
