@@ -5,10 +5,11 @@ generate = $(BIN)/python -m grpc_tools.protoc -I. --python_out=$(1) --pyi_out=$(
 	--grpc_python_out=$(1) protos/news.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format shell token demo bench test-faults protos migrate clean
+.PHONY: help run test check format shell token demo bench test-faults protos migrate \
+	rebuild-feeds clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed ## start the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m embedded run --with-parent
@@ -57,6 +58,9 @@ protos: .venv/installed ## generate the gRPC stubs
 migrate: .venv/installed ## bring the databases that config.yaml names up to date
 	@for service in $(SERVICES_WITH_A_DATABASE); do \
 	    $(BIN)/alembic -c $$service/alembic.ini upgrade head || exit 1; done
+
+rebuild-feeds: .venv/installed ## throw all news feeds away, and make them anew from the log of events
+	@exec $(BIN)/python -m news_svc.rebuild
 
 clean: ## remove .venv and caches; the data in var/ stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

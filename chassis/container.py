@@ -14,6 +14,7 @@ from typing import Any
 import eventlet
 from eventlet import hubs
 from nameko.containers import ServiceContainer, WorkerContext
+from nameko.rpc import Responder
 
 from chassis import bus, config, nats
 from chassis.bus.envelope import number
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 DEADLINE = "deadline"
 _CALL_ID_STACK = "call_id_stack"
 
+
+Responder.publisher_cls = bus.Publisher  # nameko's own point of extension for replies
 
 _running: set["Container"] = set()  # of this process
 

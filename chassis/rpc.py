@@ -9,6 +9,7 @@ from nameko.exceptions import MethodNotFound, RemoteError, RpcTimeout, UnknownSe
 
 from chassis import config
 from chassis.bulkhead import Bulkhead
+from chassis.bus import Publisher
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
 
@@ -21,6 +22,8 @@ class ServiceRpc(rpc.ServiceRpc):
     answer in time, breaks, or has RPC_CALLS_IN_FLIGHT calls of this process under way.
     """
 
+    publisher_cls = Publisher
+
     def setup(self) -> None:
         """Read the bounds and set up the client."""
         self.seconds = config.positive("RPC_TIMEOUT_SECONDS")
@@ -28,8 +31,8 @@ class ServiceRpc(rpc.ServiceRpc):
         self.bulkhead = Bulkhead(self.target_service, places)
         super().setup()
 
-    def get_dependency(self, worker_ctx: Any) -> "Peer":
-        """Return the client for this worker."""
+    def get_dependency(self, worker_ctx: Any) -> Any:
+        """Return the client for this worker: a ``Peer``, or what a subclass makes of it."""
         return Peer(self, worker_ctx, super().get_dependency(worker_ctx))
 
 

@@ -98,15 +98,17 @@ async def _last(client: Client, stream: str, subject: str) -> int:
 async def _start(client: Client, stream: str, subject: str, count: int, last: int) -> int:
     """Find a sequence from which there are ``count`` messages to read, or up to twice as many."""
     low, high = 1, last
-    while True:
-        middle = low if low == 1 else (low + high) // 2
+    middle = low
+    while middle < high:
         page, rest = await _read(client, stream, subject, middle, 1)
         if len(page) + rest > 2 * count:
             low = page[0].sequence + 1
         elif middle == 1 or len(page) + rest >= count:
-            return middle
+            break
         else:
             high = middle
+        middle = (low + high) // 2
+    return min(middle, last)
 
 
 async def _read(

@@ -12,6 +12,8 @@ from gateway import addresses, auth, clients, devidp_server, oauth, pages, schem
 
 Handler = Callable[..., Any]
 
+VERSION = metadata.version("delinkcious")
+
 
 def api(method: str, path: str) -> Callable[[Handler], Handler]:
     """Declare a route of the API at once under /v1.0 and its alias /v1."""
@@ -30,7 +32,7 @@ class GatewayService(health.Health):
     public_url: str = config.Setting(addresses.web_address, "PUBLIC_URL")
     development: bool = devidp_server.DevelopmentIdentityProvider()
     sign_in: oauth.SignIn = oauth.OAuth()
-    users = clients.ServiceRpc("user_svc", probe="get_user")
+    users = clients.UserRpc("user_svc", probe="get_user")
     links = clients.ServiceRpc("link_svc", probe="get_links")
     social_graph = clients.ServiceRpc("social_graph_svc", probe="get_following")
     news: clients.News = clients.NewsClient()
@@ -40,7 +42,7 @@ class GatewayService(health.Health):
         """Say what this is and where to sign in."""
         if pages.wanted(request):
             return pages.home(self.public_url, development=self.development)
-        return schemas.home(self.public_url, metadata.version("delinkcious"))
+        return schemas.home(self.public_url, VERSION)
 
     @http.http("GET", "/login")
     @pages.explained

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
+from chassis.transactions import each_statement_alone
 from link_svc import models, statements
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Visibility
 from link_svc.listing import Order, Page, Position, Query
@@ -109,7 +110,7 @@ class LinkStore:
             size = max(size, _BATCH_ROWS)
         after = query.after
         while True:
-            with self.session.begin():
+            with each_statement_alone(self.session):
                 rows = self.session.execute(_listing(query, tag, after).limit(size)).all()
             yield from rows
             if len(rows) < size:
@@ -121,7 +122,7 @@ class LinkStore:
         """Return the tag whose index entries to walk: the rarest."""
         if len(query.tags) < 2:
             return next(iter(query.tags), None)
-        with self.session.begin():
+        with each_statement_alone(self.session):
             row = self._row(statements.RAREST, owner=query.owner, tags=sorted(query.tags))
         return row.tag if row else None
 

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from chassis.outbox import Dispatch
+from chassis.transactions import each_statement_alone
 from social_graph_svc import domain
 from social_graph_svc.models import FollowRow, FollowVersionRow
 
@@ -41,7 +42,7 @@ class FollowStore:
 
     def names(self, query: domain.Query) -> Sequence[str]:
         """Return the names that a query asks for, and one more if there is one."""
-        with self.session.begin():
+        with each_statement_alone(self.session):
             return self.session.scalars(select_names(query)).all()
 
     def _tell(self, event_type: str, follow: domain.Follow) -> None:

@@ -2,12 +2,20 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from chassis.transactions import each_statement_alone
 from user_svc import domain
 from user_svc.models import IdentityRow, TokenRow, UserRow
+
+# Asked for with every request: made once, as that takes longer than asking.
+_GRANT = (
+    select(UserRow.username, TokenRow.expires_at, TokenRow.last_used_at)
+    .join(UserRow, UserRow.id == TokenRow.user_id)
+    .where(TokenRow.token_hash == bindparam("token_hash"), TokenRow.expires_at > bindparam("now"))
+)
 
 
 class UserStore:
@@ -25,13 +33,10 @@ class UserStore:
 
     def verify(self, token_hash: bytes, now: datetime) -> domain.Grant:
         """Return whom a token speaks for; raise ``access_denied`` if it is not good now."""
-        query = (
-            select(UserRow.username, TokenRow.expires_at, TokenRow.last_used_at)
-            .join(UserRow, UserRow.id == TokenRow.user_id)
-            .where(TokenRow.token_hash == token_hash, TokenRow.expires_at > now)
-        )
-        with self.session.begin():
-            found = self.session.execute(query).one_or_none()
+        with each_statement_alone(self.session):
+            found = self.session.execute(
+                _GRANT, {"token_hash": token_hash, "now": now}
+            ).one_or_none()
             if found is None:
                 raise domain.access_denied()
             if found.last_used_at <= now - domain.USED_AGAIN_AFTER:
@@ -46,7 +51,7 @@ class UserStore:
     def get(self, username: str) -> domain.User:
         """Return the user of this name, in whatever case; raise ``no_such_user``."""
         query = select(UserRow).where(func.lower(UserRow.username) == username.lower())
-        with self.session.begin():
+        with each_statement_alone(self.session):
             user = self.session.scalar(query)
             if user is None:
                 raise domain.no_such_user()

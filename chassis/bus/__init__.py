@@ -15,7 +15,8 @@ Met with kombu 5.7 and nameko 3.0.0rc11: kombu's virtual transports leave ``cont
 second. So this builds on the plain base classes instead.
 """
 
+from chassis.bus.publisher import Publisher
 from chassis.bus.queues import drain, waiting
 from chassis.bus.transport import Transport
 
-__all__ = ["Transport", "drain", "waiting"]
+__all__ = ["Publisher", "Transport", "drain", "waiting"]

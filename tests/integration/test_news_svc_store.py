@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 from chassis import errors
 from chassis.redis import connect
 from embedded.ports import free_port
-from news_svc.domain import Event, EventType, FollowChange, NewsQuery, Order, Published
-from news_svc.store import FeedStore
+from news_svc.domain import Event, EventType, NewsQuery, Order, Published
+from news_svc.store import FeedStore, Lost
 from tests.fakes.news_svc import FakeFeedStore
 
 LENGTH = 3
@@ -27,9 +27,16 @@ def client(valkey_url) -> Iterator[Redis]:
 
 @pytest.fixture(params=["fake", "valkey"])
 def feeds(request) -> Feeds:
-    if request.param == "fake":
-        return FakeFeedStore()
-    return FeedStore(request.getfixturevalue("client"))
+    """Return feeds in which bob has one, and nobody has done anything yet."""
+    fake = request.param == "fake"
+    return opened(FakeFeedStore() if fake else FeedStore(request.getfixturevalue("client")))
+
+
+def opened(feeds: Feeds) -> Feeds:
+    for author in ["an", "ann", "ann-b", "cat", "dan"]:
+        feeds.restore(author, [], feeds.moment())
+    feeds.complete("bob", feeds.begin("bob"))
+    return feeds
 
 
 def a_published(author: str, version: int, sequence: int, title: str = "Ünïcode ✓") -> Published:
@@ -40,8 +47,9 @@ def a_published(author: str, version: int, sequence: int, title: str = "Ünïcod
 
 def publish(feeds: Feeds, author: str, version: int, sequence: int, to: str = "bob") -> None:
     published = a_published(author, version, sequence)
-    if feeds.record(published, LENGTH):
-        feeds.deliver(published, [to], LENGTH)
+    moment = feeds.record(published, LENGTH, restored=True)
+    if moment:
+        feeds.deliver(published, [to], moment, LENGTH)
 
 
 def read(feeds: Feeds, username: str = "bob", token: str = "", size: int = 100, order="oldest"):
@@ -52,15 +60,15 @@ def versions(page) -> list[str]:
     return [f"{event.author} {event.url.rpartition('/')[2]}" for event in page.events]
 
 
-def test_feed_of_nobody_is_empty(feeds):
+def test_feed_of_who_follows_nobody_is_empty(feeds):
     page = read(feeds)
     assert (page.events, page.next_token) == ((), "")
 
 
 def test_event_comes_back_as_it_was(feeds):
     published = a_published("ann", 1, 1, title='quotes " and \\ and 💡 and \x00')
-    feeds.record(published, LENGTH)
-    feeds.deliver(published, ["bob"], LENGTH)
+    moment = feeds.record(published, LENGTH)
+    feeds.deliver(published, ["bob"], moment, LENGTH)
     assert read(feeds).events == (published.event,)
 
 
@@ -128,64 +136,168 @@ def test_event_on_its_way_is_not_read_half(feeds):
     assert versions(read(feeds, token=first.next_token)) == ["ann 3"]
 
 
-def test_following_gathers_the_latest(feeds):
+def test_new_feed_gathers_the_latest(feeds):
     for version in range(1, 6):
-        publish(feeds, "ann", version, version, to="cat")
-    assert feeds.follow(FollowChange("bob", "ann", True, 1))
-    feeds.gather("bob", ["ann", "nobody"], LENGTH)
-    assert versions(read(feeds)) == ["ann 3", "ann 4", "ann 5"]
+        publish(feeds, "ann", version, version)
+    begun = feeds.begin("dave")
+    assert feeds.gather("dave", begun, ["ann", "cat"], LENGTH) == []
+    feeds.complete("dave", begun)
+    assert versions(read(feeds, "dave")) == ["ann 3", "ann 4", "ann 5"]
 
 
 def test_gathering_keeps_the_latest_of_all(feeds):
     for sequence, author in enumerate(["ann", "cat", "ann", "cat", "ann"], start=1):
-        publish(feeds, author, sequence, sequence, to="dan")
-    feeds.gather("bob", ["ann", "cat"], LENGTH)
-    assert versions(read(feeds)) == ["ann 3", "cat 4", "ann 5"]
+        publish(feeds, author, sequence, sequence)
+    begun = feeds.begin("dave")
+    feeds.gather("dave", begun, ["ann", "cat"], LENGTH)
+    feeds.complete("dave", begun)
+    assert versions(read(feeds, "dave")) == ["ann 3", "cat 4", "ann 5"]
 
 
-def test_leaving_takes_only_that_author_out(feeds):
+def test_feed_that_nobody_made_is_lost_and_is_not_begun_by_a_delivery(feeds):
+    publish(feeds, "ann", 1, 1, to="dave")
+    with pytest.raises(Lost):
+        read(feeds, "dave")
+
+
+def test_feed_is_not_read_before_it_is_complete(feeds):
+    begun = feeds.begin("dave")
+    with pytest.raises(Lost):
+        read(feeds, "dave")
+    feeds.complete("dave", begun)
+    assert read(feeds, "dave").events == ()
+
+
+def test_two_make_the_same_feed_together(feeds):
     publish(feeds, "ann", 1, 1)
-    publish(feeds, "ann-b", 1, 2)
-    publish(feeds, "an", 1, 3)
-    assert feeds.follow(FollowChange("bob", "ann", False, 2))
-    assert versions(read(feeds)) == ["ann-b 1", "an 1"]
+    begun = feeds.begin("dave")
+    assert feeds.begin("dave") == begun
+    for _ in range(2):
+        feeds.gather("dave", begun, ["ann"], LENGTH)
+        feeds.complete("dave", begun)
+    assert feeds.begin("dave") == 0
+    assert versions(read(feeds, "dave")) == ["ann 1"]
 
 
-def test_nothing_brings_back_an_author_who_was_left(feeds):
-    publish(feeds, "ann", 1, 1)
-    feeds.follow(FollowChange("bob", "ann", False, 2))
-    publish(feeds, "ann", 2, 2)
-    feeds.gather("bob", ["ann"], LENGTH)
+def test_event_reaches_a_feed_that_is_being_made(feeds):
+    begun = feeds.begin("dave")
+    feeds.gather("dave", begun, ["ann"], LENGTH)
+    publish(feeds, "ann", 1, 1, to="dave")
+    feeds.complete("dave", begun)
+    assert versions(read(feeds, "dave")) == ["ann 1"]
+
+
+def test_late_delivery_does_not_reach_a_feed_that_was_begun_after_the_record(feeds):
+    event = a_published("ann", 1, 1)
+    moment = feeds.record(event, LENGTH)
+    feeds.drop("bob")  # who leaves ann
+    feeds.complete("bob", feeds.begin("bob"))
+    feeds.deliver(event, ["bob"], moment, LENGTH)
     assert read(feeds).events == ()
 
 
-def test_following_again_opens_the_feed_again(feeds):
+def test_what_is_under_way_for_a_dropped_feed_is_refused(feeds):
+    begun = feeds.begin("dave")
+    feeds.drop("dave")
+    for again in (False, True):
+        if again:
+            feeds.begin("dave")
+        with pytest.raises(Lost):
+            feeds.gather("dave", begun, ["ann"], LENGTH)
+        with pytest.raises(Lost):
+            feeds.complete("dave", begun)
+
+
+def test_everything_forgotten_is_lost(feeds):
+    event = a_published("ann", 1, 1)
+    moment = feeds.record(event, LENGTH)
+    begun = feeds.begin("dave")
+    feeds.forget()
+    feeds.deliver(event, ["bob"], moment, LENGTH)
+    lost = [
+        lambda: read(feeds),
+        lambda: feeds.record(a_published("ann", 2, 2), LENGTH, restored=True),
+        lambda: feeds.gather("dave", begun, ["ann"], LENGTH),
+        lambda: feeds.complete("dave", begun),
+        lambda: feeds.restore("ann", [], moment),
+    ]
+    for use in lost:
+        with pytest.raises(Lost):
+            use()
+
+
+def test_author_who_is_lost_is_restored_before_the_next_event(feeds):
+    latest = [a_published("eve", version, version) for version in (4, 5)]
+    with pytest.raises(Lost):
+        feeds.record(latest[-1], LENGTH)
+    begun = feeds.begin("dave")
+    assert feeds.gather("dave", begun, ["eve", "ann"], LENGTH) == ["eve"]
+    feeds.restore("eve", latest, feeds.moment())
+    assert feeds.record(latest[-1], LENGTH)
+    assert not feeds.record(a_published("eve", 5, 9), LENGTH)
+    assert feeds.gather("dave", begun, ["eve"], LENGTH) == []
+    feeds.complete("dave", begun)
+    publish(feeds, "eve", 6, 6, to="dave")
+    assert versions(read(feeds, "dave")) == ["eve 4", "eve 5", "eve 6"]
+
+
+def test_restoring_late_takes_nothing_back(feeds):
+    moment = feeds.moment()
+    for version in range(1, 6):
+        publish(feeds, "ann", version, version)
+    feeds.restore("ann", [a_published("ann", version, version) for version in (1, 2, 3)], moment)
+    assert not feeds.record(a_published("ann", 1, 1), LENGTH)
+    assert feeds.record(a_published("ann", 6, 6), LENGTH)
+    begun = feeds.begin("dave")
+    feeds.gather("dave", begun, ["ann"], LENGTH)
+    feeds.complete("dave", begun)
+    assert versions(read(feeds, "dave")) == ["ann 4", "ann 5", "ann 6"]
+
+
+def test_missing_version_is_looked_for_in_the_stream(feeds):
     publish(feeds, "ann", 1, 1)
-    for version, follows in [(1, True), (2, False), (3, True)]:
-        feeds.follow(FollowChange("bob", "ann", follows, version))
-    publish(feeds, "ann", 2, 2)
-    assert versions(read(feeds)) == ["ann 2"]
-
-
-def test_follow_change_that_is_stale_is_dropped_and_the_last_may_repeat(feeds):
-    assert feeds.follow(FollowChange("bob", "ann", True, 9))
-    assert feeds.follow(FollowChange("bob", "ann", False, 10))
-    assert feeds.follow(FollowChange("bob", "ann", False, 10))
-    assert not feeds.follow(FollowChange("bob", "ann", True, 9))
-    assert feeds.follow(FollowChange("bob", "cat", True, 8))
+    with pytest.raises(Lost):
+        feeds.record(a_published("ann", 3, 3), LENGTH)
+    feeds.restore(
+        "ann", [a_published("ann", version, version) for version in (1, 2)], feeds.moment()
+    )
+    assert feeds.record(a_published("ann", 2, 2), LENGTH)
+    assert feeds.record(a_published("ann", 4, 4), LENGTH, restored=True)  # 3 is nowhere
 
 
 def test_smaller_length_holds_at_once(feeds):
     for version in range(1, 4):
         publish(feeds, "ann", version, version)
     published = a_published("ann", 4, 4)
-    feeds.record(published, 1)
-    feeds.deliver(published, ["bob"], 1)
+    feeds.deliver(published, ["bob"], feeds.record(published, 1), 1)
     assert versions(read(feeds)) == ["ann 4"]
 
 
+def test_nothing_is_trusted_of_a_server_that_has_started_again(client):
+    feeds = opened(FeedStore(client))
+    publish(feeds, "ann", 1, 1)
+    client.hset("clock", "run", "the run id of the server before")
+    with pytest.raises(Lost):
+        read(feeds)
+    with pytest.raises(Lost):
+        feeds.record(a_published("ann", 2, 2), LENGTH)
+
+
+@pytest.mark.parametrize("key", ["author:ann", "author-events:ann", "feed:bob", "clock"])
+def test_loss_of_any_key_is_noticed(client, key):
+    feeds = opened(FeedStore(client))
+    publish(feeds, "ann", 1, 1)
+    client.delete(key)
+    if key != "author:ann":
+        with pytest.raises(Lost):
+            read(feeds)
+    if key != "feed:bob":
+        with pytest.raises(Lost):
+            feeds.record(a_published("ann", 2, 2), LENGTH, restored=True)
+
+
 def test_valkey_that_forgot_the_scripts_is_taught_again(client):
-    feeds = FeedStore(client)
+    feeds = opened(FeedStore(client))
     publish(feeds, "ann", 1, 1)
     client.script_flush()
     publish(feeds, "ann", 2, 2)
@@ -203,7 +315,7 @@ def test_valkey_that_is_away_is_unavailable():
     ("setting", "bad", "good"), [("maxmemory", "1mb", "0"), ("min-replicas-to-write", "1", "0")]
 )
 def test_valkey_that_takes_no_writes_is_unavailable_and_still_read(client, setting, bad, good):
-    feeds = FeedStore(client)
+    feeds = opened(FeedStore(client))
     publish(feeds, "ann", 1, 1)
     client.config_set(setting, bad)
     try:

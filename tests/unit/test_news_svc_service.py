@@ -8,10 +8,11 @@ from nameko.testing.services import worker_factory
 
 from chassis import errors
 from chassis.events import Event as CloudEvent
+from news_svc import schemas
+from news_svc.feeds import Feeds
 from news_svc.service import NewsService
-from news_svc.store import FeedStore
 from protos import news_pb2
-from tests.fakes.news_svc import FakeFeedStore, FakeSocialGraph
+from tests.fakes.news_svc import FakeFeedStore, FakeHistory, FakeSocialGraph
 
 STRANGER = [("user", "me")]
 GATEWAY = [("x-nameko-call_id_stack", '["gateway.get_news.1"]')]
@@ -34,7 +35,8 @@ def graph():
 
 @pytest.fixture
 def service(graph):
-    return worker_factory(NewsService, feeds=FakeFeedStore(), social_graph=graph, feed_length=5)
+    feeds = Feeds(FakeFeedStore(), FakeHistory(), graph, length=5)
+    return worker_factory(NewsService, feeds=feeds, social_graph=graph)
 
 
 def link_event(author, number, kind="link.added"):
@@ -69,6 +71,7 @@ def test_link_event_reaches_every_follower(service, graph):
 def test_duplicate_of_a_link_event_is_not_delivered_again(service, graph):
     graph.pairs = {("bob", "ann")}
     service.on_link_event(link_event("ann", 1), 1)
+    assert urls(news(service, "bob")) == ["1"]
     graph.away = True
     service.on_link_event(link_event("ann", 1), 2)
     assert urls(news(service, "bob")) == ["1"]
@@ -84,24 +87,52 @@ def test_delivery_that_died_half_way_is_finished_by_the_redelivery(service, grap
     assert urls(news(service, "bob")) == ["1"]
 
 
-def test_following_brings_the_latest_events(service):
+def test_following_brings_the_latest_events(service, graph):
     service.on_link_event(link_event("ann", 1), 1)
+    assert urls(news(service, "bob")) == []
+    graph.pairs = {("bob", "ann")}
     service.on_follow_event(follow_event("follow.added", "bob", "ann", 1), 1)
     assert urls(news(service, "bob")) == ["1"]
 
 
 def test_leaving_brings_back_what_was_crowded_out(service, graph):
-    graph.pairs = {("bob", "cat")}
-    service.on_link_event(link_event("cat", 100), 1)
-    for follow_version, author in enumerate(["ann", "cat"], start=1):
-        service.on_follow_event(follow_event("follow.added", "bob", author, follow_version), 1)
-    graph.pairs.add(("bob", "ann"))
-    for number in range(1, 6):
-        service.on_link_event(link_event("ann", number), 1 + number)
-    assert urls(news(service, "bob")) == ["1", "2", "3", "4", "5"]
+    graph.pairs = {("bob", "cat"), ("bob", "ann")}
+    service.on_link_event(link_event("cat", 1), 1)
+    for number in range(2, 7):
+        service.on_link_event(link_event("ann", number), number)
+    assert urls(news(service, "bob")) == ["2", "3", "4", "5", "6"]
     graph.pairs.remove(("bob", "ann"))
     service.on_follow_event(follow_event("follow.removed", "bob", "ann", 3), 3)
-    assert urls(news(service, "bob")) == ["100"]
+    assert urls(news(service, "bob")) == ["1"]
+
+
+def test_following_while_the_social_graph_is_away_shows_when_it_is_back(service, graph):
+    service.on_link_event(link_event("ann", 1), 1)
+    assert urls(news(service, "bob")) == []
+    graph.pairs = {("bob", "ann")}
+    graph.away = True
+    service.on_follow_event(follow_event("follow.added", "bob", "ann", 1), 1)
+    with pytest.raises(errors.Unavailable):
+        news(service, "bob")
+    graph.away = False
+    assert urls(news(service, "bob")) == ["1"]
+
+
+def test_feeds_that_are_forgotten_are_made_again(service, graph):
+    graph.pairs = {("bob", "ann")}
+    service.on_link_event(link_event("ann", 1), 1)
+    service.forget_feeds()
+    service.feeds.history.log = [schemas.published(link_event("ann", 1), 1)]
+    service.feeds.history.given = 1
+    service.rebuild_feed("bob")
+    graph.away = True
+    assert urls(news(service, "bob")) == ["1"]
+
+
+@pytest.mark.parametrize("name", ["", "no name", None, 7])
+def test_feed_of_no_name_is_refused(service, name):
+    with pytest.raises(errors.InvalidInput):
+        service.rebuild_feed(name)
 
 
 @pytest.mark.parametrize("handler", ["on_link_event", "on_follow_event"])
@@ -123,7 +154,7 @@ def test_refusal_reaches_a_service_as_an_error(service):
 
 @pytest.mark.parametrize("caller", [STRANGER, GATEWAY])
 def test_feeds_that_are_away_are_an_error_for_everybody(service, caller):
-    service.feeds = create_autospec(FeedStore, instance=True)
+    service.feeds = create_autospec(Feeds, instance=True)
     service.feeds.read.side_effect = errors.Unavailable("feeds_unavailable")
     with pytest.raises(errors.Unavailable):
         news(service, "bob", caller)

@@ -16,6 +16,11 @@ from tests.processes import ROOT, ServiceProcess, until
 
 Start = Callable[..., ServiceProcess]
 
+SHELL = """\
+print('answer', n.rpc.front.relay('hello'))
+n.dispatch_event('front', 'unheard', 1)
+"""
+
 
 @pytest.fixture(scope="session")
 def rabbitmq_uri() -> Iterator[str]:
@@ -89,7 +94,7 @@ def test_shell_calls_and_dispatches(start: Start, settings: dict[str, Any], tmp_
     def shell() -> str:
         done = subprocess.run(
             [sys.executable, "-m", "nameko", "shell", "--config", str(path)],
-            input="print('answer', n.rpc.front.relay('hello'))\nn.dispatch_event('front', 'unheard', 1)\n",
+            input=SHELL,
             capture_output=True,
             text=True,
             timeout=20,
