@@ -8,7 +8,7 @@ from eventlet.semaphore import Semaphore
 from chassis.errors import Unavailable
 
 # A busy peer frees a place within milliseconds. Who waits longer would only hold a worker.
-WAIT_SECONDS = 0.25
+WAIT_SECONDS = 0.5
 
 
 class Bulkhead:

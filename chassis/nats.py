@@ -1,4 +1,5 @@
-"""The NATS connections of this process. Only this file and ``streams`` know nats-py.
+"""The NATS connections of this process. Only this file, ``streams`` and
+``stream_reads`` know nats-py.
 
 A connection is made in the background and made again for as long as the process lives. While it
 is away, publishing fails at once with ``Unavailable``: nothing is silently kept for later.

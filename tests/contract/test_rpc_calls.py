@@ -48,7 +48,7 @@ def clients(room: str) -> dict[str, str]:
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Name)
         and isinstance(node.value, ast.Call)
-        and ast.unparse(node.value.func).endswith("ServiceRpc")
+        and ast.unparse(node.value.func).endswith(("ServiceRpc", "UserRpc"))
         and isinstance(node.value.args[0], ast.Constant)
     }
 

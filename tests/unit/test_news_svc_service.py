@@ -129,6 +129,17 @@ def test_feeds_that_are_forgotten_are_made_again(service, graph):
     assert urls(news(service, "bob")) == ["1"]
 
 
+def test_feed_that_is_made_is_not_ahead_of_the_consumer(service, graph):
+    """Or a reader would go on from a token past what others did before."""
+    graph.pairs = {("bob", "ann")}
+    events = [link_event("ann", number) for number in (1, 2)]
+    service.feeds.history.log = [schemas.published(one, n) for n, one in enumerate(events, 1)]
+    service.feeds.history.given = 1
+    assert urls(news(service, "bob")) == ["1"]
+    service.on_link_event(events[1], 2)
+    assert urls(news(service, "bob")) == ["1", "2"]
+
+
 @pytest.mark.parametrize("name", ["", "no name", None, 7])
 def test_feed_of_no_name_is_refused(service, name):
     with pytest.raises(errors.InvalidInput):
