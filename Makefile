@@ -15,7 +15,7 @@ run: .venv/installed ## start the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m embedded run --with-parent
 
 test: .venv/installed ## run every test but the long ones
-	@$(BIN)/pytest -m "not long"
+	@$(BIN)/pytest -m "not long" -n 3 --dist loadfile
 
 test-faults: .venv/installed ## run the long fault tests
 	@$(BIN)/pytest -m long

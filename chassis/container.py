@@ -102,7 +102,7 @@ class Container(ServiceContainer):
         timer.cancel()
         _running.discard(self)
         if not _running:
-            nats.close(1)  # the last replies are on their way
+            nats.flush(1)  # the last replies are on their way
 
     def _stop_now(self) -> None:
         log.warning("stopping with %d workers unfinished", len(self._worker_threads))

@@ -257,10 +257,13 @@ def connection(url: str) -> Connection:
     return _connections[key]
 
 
-def close(seconds: float) -> None:
-    """Close every connection of this process, after what is on its way has been sent."""
+def flush(seconds: float) -> None:
+    """Wait until the servers have all that this process has sent, for so long at most."""
     for each in list(_connections.values()):
-        each.close(seconds)
+        try:
+            each.flush(seconds)
+        except Unavailable:
+            log.debug("NATS is away: what was on its way is lost")
 
 
 def check() -> None:
