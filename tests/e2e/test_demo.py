@@ -1,5 +1,6 @@
 """``make demo``: the sample's links, each in the news of everybody who follows its owner."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -66,7 +67,8 @@ def test_demo_counts_what_is_refused_and_says_why(system: System, tmp_path: Path
     done = demo(system, file, "--users", "2")
     assert done.returncode == 0, done.stderr
     assert "links added: 1, already there: 0, refused: 2\n" in done.stdout
-    assert "invalid_url: 2, the first 'javascript:alert(1)'" in done.stdout
+    # Which of the two is answered first is not for us to say.
+    assert re.search(r"invalid_url: 2, the first '(javascript:alert\(1\)|place:x)'", done.stdout)
 
 
 def test_demo_of_a_file_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:

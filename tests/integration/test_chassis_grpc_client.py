@@ -136,7 +136,9 @@ def test_frozen_server_is_unavailable_in_time_and_found_again(
     assert until(lambda: asking.ask("echo", "back") == "back", seconds=PROMISE)
 
 
-def test_calls_beyond_the_limit_are_refused_after_a_moment(server: Answering, tmp_path: Path) -> None:
+def test_calls_beyond_the_limit_are_refused_after_a_moment(
+    server: Answering, tmp_path: Path
+) -> None:
     asking = Asking(tmp_path, server.target, RPC_CALLS_IN_FLIGHT=4).start()
     texts = at_once(8, lambda _: asking.ask("sleep", "1.2"))
     assert texts.count("1.2") == 4

@@ -1,7 +1,6 @@
 """Reading a stream back by subject, whatever else is in it."""
 
 import random
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -12,14 +11,13 @@ from tests.processes import until
 
 
 @pytest.fixture
-def stream(nats_url: str) -> Iterator[str]:
+def stream(nats_url: str) -> str:
     """Return the name of a stream of this test's own, with a consumer ``reader``."""
     config.update({"NATS_URL": nats_url, "STREAM_REPLICAS": 1})
     name = f"reads-{uuid4().hex}"
     assert nats.streams().wait_connected(5)
     streams.ensure_consumer(name, "reader", 2.5, timeout=5)
-    yield name
-    nats.connection(nats_url).close(1)
+    return name
 
 
 def publish(stream: str, subjects: list[str]) -> None:

@@ -59,10 +59,9 @@ class Log(History):
 
 
 @pytest.fixture
-def log(nats_url: str) -> Iterator[Log]:
+def log(nats_url: str) -> Log:
     config.update({"NATS_URL": nats_url, "STREAM_REPLICAS": 1})
-    yield Log()
-    nats.connection(nats_url).close(1)
+    return Log()
 
 
 @pytest.fixture
