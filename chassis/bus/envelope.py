@@ -64,8 +64,10 @@ def _text(value: Any, default: str) -> str:
 
 def number(value: Any, default: float) -> float:
     """Return the value if it is a number that means something."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
     try:
-        given = float(value) if isinstance(value, int | float) else default
+        given = float(value)
     except OverflowError:
         return default
     return default if math.isnan(given) else given
