@@ -61,8 +61,14 @@ def running() -> Iterator[str]:
         finally:
             os.killpg(server.pid, signal.SIGTERM)  # the script has started another process
             server.wait(30)
-            subprocess.run(epmd, env=env, stdout=log, stderr=log, check=False)
+            until(lambda: _ended(epmd, env))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ended(epmd: list[str], env: dict[str, str]) -> bool:
+    """End Erlang's port mapper, which stays until the last node has left it."""
+    subprocess.run(epmd, env=env, capture_output=True, check=False)
+    return ports.is_free("127.0.0.1", int(env["ERL_EPMD_PORT"]))
 
 
 def _answers(port: int) -> bool:
