@@ -68,7 +68,7 @@ def running() -> Iterator[str]:
 def _ended(epmd: list[str], env: dict[str, str]) -> bool:
     """End Erlang's port mapper, which stays until the last node has left it."""
     subprocess.run(epmd, env=env, capture_output=True, check=False)
-    return ports.is_free("127.0.0.1", int(env["ERL_EPMD_PORT"]))
+    return not ports.obstacle(ports.LOOPBACK, int(env["ERL_EPMD_PORT"]))
 
 
 def _answers(port: int) -> bool:
