@@ -1,5 +1,4 @@
-"""The NATS connections of this process. Only this file, ``streams`` and
-``stream_reads`` know nats-py.
+"""The NATS connections of this process; ``streams`` and ``stream_reads`` know nats-py beside it.
 
 A connection is made in the background and made again for as long as the process lives. While it
 is away, publishing fails at once with ``Unavailable``: nothing is silently kept for later.
