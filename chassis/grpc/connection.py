@@ -68,6 +68,7 @@ class Connection(Sender):
     def _close(self) -> None:
         self.closed = True
         self.on_closed()
+        self._outgoing.clear()  # what is with h2 goes out, GOAWAY at its end
         try:
             self._send(FAREWELL_SECONDS)
         except OSError as error:

@@ -16,8 +16,11 @@ from h2.settings import SettingCodes, Settings
 log = logging.getLogger(__name__)
 
 MAX_METADATA_BYTES = 16384
-# How long the other end may take nothing of what we send before we give it up.
+# How long the other end may take to read what we hand the socket at a time, before we give it up.
 SEND_SECONDS = 10.0
+# What is made into frames before the other end has read it: one that asks for much and reads
+# nothing costs the memory of the answers, but not the time of everybody else.
+AHEAD_BYTES = 256 * 1024
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -62,6 +65,7 @@ class Sender:
         self._outgoing: dict[int, Outgoing] = {}
         self._sending = Semaphore(1)
         self._flush_is_due = False
+        self._ahead = 0
 
     def settings(self) -> dict[SettingCodes, int]:
         """Return what to announce to the other end."""
@@ -127,9 +131,13 @@ class Sender:
             self.abort()
 
     def _send(self, seconds: float = SEND_SECONDS) -> None:
-        with eventlet.Timeout(seconds, TimeoutError("nothing is taken")), self._sending:
+        with self._sending:
             while data := self.h2.data_to_send():
-                self.sock.sendall(data)
+                with eventlet.Timeout(seconds, TimeoutError("nothing is taken")):
+                    self.sock.sendall(data)
+                if self._ahead:
+                    self._ahead = 0
+                    self._push_all()
 
     def _push(self, stream_id: int) -> None:
         outgoing = self._outgoing[stream_id]
@@ -146,9 +154,9 @@ class Sender:
         self.flush()
 
     def _hand_over(self, stream_id: int, outgoing: Outgoing) -> bool:
-        """Give h2 what the windows let through; return whether the stream is at its end."""
+        """Give h2 what windows and socket let through; return whether the stream is at its end."""
         while outgoing.data:
-            room = self.h2.local_flow_control_window(stream_id)
+            room = min(self.h2.local_flow_control_window(stream_id), AHEAD_BYTES - self._ahead)
             size = min(room, self.h2.max_outbound_frame_size, len(outgoing.data))
             if size <= 0:
                 return False
@@ -156,6 +164,7 @@ class Sender:
             del outgoing.data[:size]
             last = outgoing.ended and outgoing.trailers is None and not outgoing.data
             self.h2.send_data(stream_id, chunk, end_stream=last)
+            self._ahead += size
             if last:
                 return True
         if outgoing.ended and outgoing.trailers is not None:
