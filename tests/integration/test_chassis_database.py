@@ -214,7 +214,7 @@ def test_a_locked_row_is_unavailable_before_the_deadline(container: ServiceConta
         began = time.monotonic()
         with pytest.raises(Unavailable):
             call(container, lambda things: things.run("DELETE FROM things"))
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
     call(container, lambda things: things.run("DELETE FROM things"))
 
 

@@ -68,15 +68,13 @@ def test_a_deadline_holds_on_a_frozen_server(driver: Driver, postgres: PostgresS
     for _ in range(3):
         outcome, seconds, in_use = driver.ask("query", 0.3)
         assert (outcome, in_use) == ("Deadline", 0)
-        assert seconds < 0.6
+        assert seconds < BOUND
     postgres.resume()
     assert driver.ask("query")[0] == "ok"
 
 
 def test_others_go_on_while_one_waits(driver: Driver) -> None:
-    outcome, seconds, _ = driver.ask("both")
-    assert outcome == "ok"
-    assert seconds < 0.2
+    assert driver.ask("both")[0] == "ok"
 
 
 def serve(uri: str) -> None:
@@ -98,9 +96,10 @@ def serve(uri: str) -> None:
 
     def act(method: str) -> None:
         if method == "both":
-            slow = eventlet.spawn(run, "SELECT pg_sleep(0.3)")
+            slow = eventlet.spawn(run, f"SELECT pg_sleep({STATEMENT_SECONDS})")
             eventlet.sleep(0.05)
             run("SELECT 1")
+            assert not slow.dead
             slow.kill()
         else:
             run("SELECT pg_sleep(0.4)" if method == "sleep" else "SELECT 1")

@@ -215,7 +215,7 @@ def test_dripping_provider_is_504_and_others_are_served(
             began = time.monotonic()
             waiting.start()
             assert gateway.get("/v1.0/links", "dlk_nobody").status_code == 401
-            assert time.monotonic() - began < 0.9
+            assert waiting.is_alive()
             waiting.join()
         assert (answers[0].status_code, answers[0].json()["code"]) == (
             504,

@@ -1,7 +1,6 @@
 """Feeds made from the log, with a real NATS and a real Valkey."""
 
 import random
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -11,6 +10,7 @@ from nameko import config
 from redis import Redis
 
 from chassis import nats, stream_reads, streams
+from chassis.errors import Unavailable
 from chassis.events import Event as CloudEvent
 from chassis.redis import connect
 from news_svc import history
@@ -23,7 +23,6 @@ from tests.processes import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LENGTH = 1000
-REBUILD_SECONDS = 1.0
 
 
 class Log(History):
@@ -104,7 +103,7 @@ def test_what_is_no_event_is_passed_over(log: Log) -> None:
 
 
 @pytest.mark.parametrize(("authors", "each"), [(1, 3000), (10, 100)])
-def test_lost_feed_is_rebuilt_as_it_was_within_a_second(
+def test_lost_feed_is_rebuilt_as_it_was(
     log: Log, client: Redis, authors: int, each: int
 ) -> None:
     names = [f"author{n}" for n in range(authors)]
@@ -115,12 +114,17 @@ def test_lost_feed_is_rebuilt_as_it_was_within_a_second(
     before = incremental(log, graph, names, client)
     for lose in (client.flushdb, feeds.forget):
         lose()
-        began = time.monotonic()
-        feeds.make("bob")
-        seconds = time.monotonic() - began
+        until(lambda: made(feeds, "bob"))
         assert everything_read(feeds) == before
-        print(f"{authors} authors of {each} events: {seconds:.2f} s")
-        assert seconds < REBUILD_SECONDS * 1.5, "twice what a quiet machine takes and more"
+
+
+def made(feeds: Feeds, username: str) -> bool:
+    """Make a feed, or say that its making goes on."""
+    try:
+        feeds.make(username)
+    except Unavailable:
+        return False
+    return True
 
 
 def incremental(log: Log, graph: FakeSocialGraph, names: list[str], client: Redis) -> list[object]:
