@@ -103,9 +103,7 @@ def test_what_is_no_event_is_passed_over(log: Log) -> None:
 
 
 @pytest.mark.parametrize(("authors", "each"), [(1, 3000), (10, 100)])
-def test_lost_feed_is_rebuilt_as_it_was(
-    log: Log, client: Redis, authors: int, each: int
-) -> None:
+def test_lost_feed_is_rebuilt_as_it_was(log: Log, client: Redis, authors: int, each: int) -> None:
     names = [f"author{n}" for n in range(authors)]
     log.publish([(name, version) for version in range(1, each + 1) for name in names])
     graph = FakeSocialGraph()
