@@ -12,16 +12,15 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import eventlet
 import nats.errors
 import nats.js.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from chassis import config, green_asyncio
 from chassis.errors import InvalidInput, Unavailable
+from chassis.nats_servers import Client, Servers
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +36,7 @@ _RECONNECT_SECONDS = 0.25
 _STALE_SECONDS = 5
 _BLIP_SECONDS = 0.1
 _GIVE_UP_SECONDS = 20  # a client that has not come back by itself is replaced by a new one
+_DENIED_TOLD = 20
 
 
 class Subscription:
@@ -73,14 +73,14 @@ class Connection:
     """One connection to a NATS cluster, for the whole process."""
 
     def __init__(self, url: str) -> None:
-        self._servers = [server.strip() for server in url.split(",") if server.strip()]
+        self._servers = servers = Servers.parse(url)
         # Under the name of our user, so that it alone can be granted to listen there.
-        user = urlsplit(self._servers[0]).username if self._servers else None
-        self.inbox_prefix = f"_INBOX.{user}" if user else "_INBOX"
+        self.inbox_prefix = f"_INBOX.{servers.user}" if servers.user else "_INBOX"
         self._client: Client | None = None
         self._subscriptions: set[Subscription] = set()
         self._loop = green_asyncio.loop()
-        self._outage_logged = False
+        self._complaint = ""
+        self._denied: set[str] = set()
         self._tasks: set[Any] = set()
         self._seen = float("-inf")  # when the loop last looked, on the monotonic clock
         self._closing = False
@@ -186,7 +186,7 @@ class Connection:
 
     async def _live(self) -> None:
         while not self._closing:
-            client = Client()
+            client = Client(self._servers.tls)
             try:
                 await self._connect(client)
                 await self._until_lost(client)
@@ -197,7 +197,8 @@ class Connection:
 
     async def _connect(self, client: Client) -> None:
         await client.connect(
-            servers=self._servers,
+            servers=self._servers.addresses,
+            **self._servers.credentials,
             max_reconnect_attempts=-1,
             reconnect_time_wait=_jittered(_RECONNECT_SECONDS),  # type: ignore[arg-type]
             connect_timeout=_CONNECT_SECONDS,
@@ -224,14 +225,23 @@ class Connection:
             away = 0.0 if client.is_connected else away + 1
 
     async def _on_error(self, error: Exception) -> None:
-        if not self._outage_logged and not self.connected:
-            self._outage_logged = True
-            log.warning("NATS is away (%s); trying again until it is back", error or type(error))
+        complaint = self._servers.complaint(error)
+        kind = complaint.partition("(")[0]
+        if self.connected:
+            self._on_denied(str(error))
+        elif kind != self._complaint:  # once, and not for every try and server
+            self._complaint = kind
+            log.warning("%s; trying again until it is there", complaint)
+
+    def _on_denied(self, what: str) -> None:
+        if what not in self._denied and len(self._denied) < _DENIED_TOLD:
+            self._denied.add(what)
+            log.warning("NATS to the user %r: %s", self._servers.user, what)
 
     async def _on_connected(self) -> None:
-        if self._outage_logged:
+        if self._complaint:
             log.info("NATS is back")
-        self._outage_logged = False
+        self._complaint = ""
 
 
 def _jittered(seconds: float) -> float:

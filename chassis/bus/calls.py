@@ -2,17 +2,38 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import eventlet
 from eventlet import hubs
 from nameko.exceptions import UnknownService
 
 from chassis import nats
-from chassis.errors import Unavailable
+from chassis.errors import ServiceError, Unavailable
 
 _NO_RESPONDERS = "503"
+# NATS says that nobody listens also while a service moves from a node that has died to another
+# one. So a service that has answered is looked for again, for a while; then it is unknown.
+_LOOK_FOR_SECONDS = 1.5
+_LOOK_AGAIN_SECONDS = 0.05
 
 Answer = Callable[[str, str, Exception], None]
+Send = Callable[[str], None]  # with the subject on which NATS may say that nobody listens
+
+
+@dataclass
+class Call:
+    """A request that has no answer yet."""
+
+    id: str
+    reply_to: str
+    service: str
+    deadline: float
+    send: Send
+    timer: Any = None
+    missed: float = 0.0  # when NATS first said that nobody listens, monotonic
+    unheard: bool = False  # certainly nobody has got it
 
 
 class Calls:
@@ -24,42 +45,76 @@ class Calls:
     def __init__(self, connection: nats.Connection, answer: Answer) -> None:
         self._connection = connection
         self._answer = answer
-        self._pending: dict[str, tuple[str, str, Any]] = {}
+        self._pending: dict[str, Call] = {}
         self._returns = ""
+        self._heard: set[str] = set()  # services that have answered
 
-    def begin(self, reply_to: str, correlation_id: str, service: str, deadline: float) -> str:
-        """Start to watch; return the subject on which NATS may say that nobody listens.
-
-        ``deadline`` is in Unix seconds.
-        """
+    def make(self, call: Call) -> None:
+        """Send a request, and see to its answer; raise what sending raises."""
         if not self._returns:
             self._returns = self._connection.new_inbox()
             self._connection.subscribe(f"{self._returns}.*", self._on_return)
-        timer = hubs.get_hub().schedule_call_global(
-            max(0.0, deadline - time.time()), self._expire, correlation_id
-        )
-        self._pending[correlation_id] = (reply_to, service, timer)
-        return f"{self._returns}.{correlation_id}"
+        self._pending[call.id] = call
+        seconds = max(0.0, call.deadline - time.time())
+        call.timer = hubs.get_hub().schedule_call_global(seconds, self._expire, call.id)
+        try:
+            self._send(call)
+        except ServiceError:
+            self._finish(call.id)
+            raise
 
-    def finished(self, correlation_id: str) -> None:
+    def answered(self, correlation_id: str) -> None:
         """Stop watching: the reply is there."""
-        pending = self._pending.pop(correlation_id, None)
-        if pending is not None:
-            pending[2].cancel()
+        call = self._finish(correlation_id)
+        if call is not None:
+            self._heard.add(call.service)
+
+    def _send(self, call: Call) -> None:
+        call.unheard = False
+        call.send(f"{self._returns}.{call.id}")
+
+    def _finish(self, correlation_id: str) -> Call | None:
+        call = self._pending.pop(correlation_id, None)
+        if call is not None:
+            call.timer.cancel()
+        return call
+
+    def _fail(self, correlation_id: str, error: Exception) -> None:
+        call = self._finish(correlation_id)
+        if call is not None:
+            self._answer(call.reply_to, correlation_id, error)
 
     def _expire(self, correlation_id: str) -> None:
-        pending = self._pending.pop(correlation_id, None)
-        if pending is not None:
-            reply_to, service, _ = pending
-            error = Unavailable("peer_timed_out", f"{service} did not answer in time; try again.")
-            self._answer(reply_to, correlation_id, error)
+        call = self._pending.get(correlation_id)
+        if call is None:
+            return
+        sentence = f"{call.service} did not answer in time; try again."
+        late = Unavailable("peer_timed_out", sentence)
+        self._fail(correlation_id, UnknownService(call.service) if call.unheard else late)
 
     def _on_return(self, message: Any) -> None:
         if (message.headers or {}).get("Status") != _NO_RESPONDERS:
             return
-        correlation_id = message.subject.rpartition(".")[2]
-        pending = self._pending.pop(correlation_id, None)
-        if pending is not None:
-            reply_to, service, timer = pending
-            timer.cancel()
-            self._answer(reply_to, correlation_id, UnknownService(service))
+        call = self._pending.get(message.subject.rpartition(".")[2])
+        if call is None:
+            return
+        call.unheard = True
+        if self._may_come_back(call):
+            eventlet.spawn_after(_LOOK_AGAIN_SECONDS, self._send_again, call.id)
+        else:
+            self._heard.discard(call.service)
+            self._fail(call.id, UnknownService(call.service))
+
+    def _may_come_back(self, call: Call) -> bool:
+        call.missed = call.missed or time.monotonic()
+        long_missed = time.monotonic() - call.missed > _LOOK_FOR_SECONDS
+        return call.service in self._heard and not long_missed
+
+    def _send_again(self, correlation_id: str) -> None:
+        call = self._pending.get(correlation_id)
+        if call is None:
+            return
+        try:
+            self._send(call)
+        except ServiceError as error:
+            self._fail(correlation_id, error)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,10 +12,11 @@ from kombu.message import Message
 from kombu.transport import base
 
 from chassis import config
+from chassis.bus.calls import Call
 from chassis.bus.envelope import DEADLINE_HEADER, Envelope, headers, number
 from chassis.bus.queues import Queue
 from chassis.bus.subjects import subject
-from chassis.errors import ServiceError, Unavailable
+from chassis.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -110,13 +112,8 @@ class Channel(base.StdChannel):
         deadline = min(number(passed_on.get(DEADLINE_HEADER), limit), limit)
         passed_on[DEADLINE_HEADER] = deadline
         correlation_id = message["properties"]["correlation_id"]
-        service = key.partition(".")[0]
-        returns = self.bus.calls.begin(reply_to, correlation_id, service, deadline)
-        try:
-            self._send(message, to, reply=returns)
-        except ServiceError:
-            self.bus.calls.finished(correlation_id)
-            raise
+        send = partial(self._send, message, to)
+        self.bus.calls.make(Call(correlation_id, reply_to, key.partition(".")[0], deadline, send))
 
     def _send(self, message: Envelope, to: str, reply: str = "") -> None:
         properties = headers(message["properties"])

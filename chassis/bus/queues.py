@@ -116,7 +116,7 @@ class Queue:
     def _on_message(self, bound: str, delivered: Any) -> None:
         message = parse(delivered, subject(self._exchanges[bound]))
         if self.holds_replies:
-            self._bus.calls.finished(message["properties"]["correlation_id"])
+            self._bus.calls.answered(message["properties"]["correlation_id"])
         self._arrived.put_nowait(message)
 
 

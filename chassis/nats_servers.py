@@ -1,0 +1,84 @@
+"""Where NATS is, who we are there, how we know it, and what to say when it does not let us in."""
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import nats.errors
+from nameko.exceptions import ConfigurationError
+from nats.aio import client
+
+from chassis.tls import Tls, reason
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers of one cluster, and our user on all of them."""
+
+    addresses: list[str]
+    tls: Tls | None
+    credentials: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> "Servers":
+        """Read ``nats://user:password@a:4222,nats://user:password@b:4222``.
+
+        The user of the first holds for all, also for those that the servers tell us of. TLS is
+        demanded where an address begins with ``tls://``, or where a file for it is configured.
+        Raises ConfigurationError.
+        """
+        servers = [urlsplit(server.strip()) for server in url.split(",") if server.strip()]
+        if not servers:
+            raise ConfigurationError("the address of NATS is empty (NATS_URL, AMQP_URI)")
+        tls = Tls("NATS_TLS_CA_FILE", "NATS_TLS_CERT_FILE", "NATS_TLS_KEY_FILE")
+        wanted = tls or any(server.scheme == "tls" for server in servers)
+        addresses = [f"{server.scheme}://{server.netloc.rpartition('@')[2]}" for server in servers]
+        return cls(addresses, tls if wanted else None, _credentials(servers[0]))
+
+    @property
+    def user(self) -> str:
+        """Return the name of our user, or nothing."""
+        return self.credentials.get("user", "")
+
+    def complaint(self, error: BaseException) -> str:
+        """Say in a line what is wrong, for whoever can mend it."""
+        if "authorization violation" in str(error).lower():
+            who = f"the user {self.user}" if self.user else "a client without a user"
+            return f"NATS refused {who} (authorization violation); see NATS_URL and AMQP_URI"
+        if isinstance(error, ssl.SSLError | NoTls):
+            return f"no TLS with NATS ({reason(error)}); see NATS_TLS_CA_FILE and its like"
+        return f"NATS is away ({error or type(error).__name__})"
+
+
+def _credentials(server: SplitResult) -> dict[str, Any]:
+    if server.username and server.password is None:
+        return {"token": unquote(server.username)}
+    if server.username:
+        return {"user": unquote(server.username), "password": unquote(server.password or "")}
+    return {}
+
+
+class NoTls(nats.errors.Error):
+    """The server speaks plain text to one who is to know it by its certificate."""
+
+    def __str__(self) -> str:
+        return "the server offers none"
+
+
+class Client(client.Client):
+    """nats-py's client (2.16), which by itself says its password to whoever offers no TLS."""
+
+    def __init__(self, tls: Tls | None) -> None:
+        super().__init__()
+        self._tls = tls
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the context for a new connection."""
+        return self._tls.context() if self._tls else super().ssl_context
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if initial_connection and self._tls and not info.get("tls_required"):
+            raise NoTls
+        await super()._process_info(info, initial_connection)
