@@ -14,15 +14,16 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_lock(hashtext('migrations'))")
 
 
 def run(service: str, metadata: MetaData) -> None:
-    """Run the migrations that alembic asks for.
+    """Run the migrations that alembic asks for, as the role that owns the tables.
 
-    The address comes from config.yaml in the working directory, or from the file given as
-    ``alembic -x config=FILE``. With ``--sql`` nothing is connected and the statements are printed.
+    The address (DB_OWNER_URIS) comes from config.yaml in the working directory, or from the file
+    given as ``alembic -x config=FILE``. With ``--sql`` nothing is connected and the statements are
+    printed.
     """
     path = Path(context.get_x_argument(as_dictionary=True).get("config", "config.yaml"))
     with path.open("rb") as file:
         setup_config(file)
-    url = database_url(service)
+    url = database_url(service, addresses="DB_OWNER_URIS")
     if context.is_offline_mode():
         context.configure(url=url, target_metadata=metadata, literal_binds=True)
         context.run_migrations()

@@ -24,9 +24,9 @@ _READ_ONLY = "25006"  # what a standby says until it has been promoted
 _LIMIT_OF_POSTGRES = "54"  # psycopg2 calls these operational, but a second try changes nothing
 
 
-def database_url(service: str) -> URL:
+def database_url(service: str, addresses: str = "DB_URIS") -> URL:
     """Return the address of a service's database; raise ConfigurationError if it is none."""
-    key = f"DB_URIS.{service}:Base"
+    key = f"{addresses}.{service}:Base"
     try:
         url = make_url(config.text(key))
     except exc.ArgumentError:

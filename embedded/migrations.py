@@ -20,7 +20,7 @@ def upgrade(settings: Settings, meanwhile: Callable[[], None]) -> None:
 
     ``meanwhile`` is called again and again, and may raise to give up.
     """
-    uris: dict[str, str] = settings.get("DB_URIS")
+    uris: dict[str, str] = settings.get("DB_OWNER_URIS")
     behind = [key.partition(":")[0] for key, uri in uris.items() if _is_behind(settings, key, uri)]
     running = {service: _start(settings, service) for service in behind}
     for service, child in running.items():

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import psutil
 import psycopg2
 from psycopg2 import sql
 
-from embedded import postgres_home
+from embedded import postgres_home, roles
 from embedded.account import unprivileged
 from embedded.errors import CannotStart
+from embedded.roles import Database
 from embedded.server import HOST, START_SECONDS, STOP_SECONDS, Server
 
 # A role without privileges needs no password: only this machine can connect, the data are those
@@ -68,32 +69,32 @@ class PostgresServer(Server):
         return True
 
     def uri(self, database: str, user: str | None = None) -> str:
-        """Return SQLAlchemy's address of a database, for its owner if no other user is named."""
+        """Return SQLAlchemy's address of a database, for the role of its name or another."""
         return f"postgresql+psycopg2://{user or database}@{HOST}:{self.port}/{database}"
 
-    def ensure_databases(self, names: Iterable[str]) -> None:
-        """Make the databases that are missing, each with an owner of its own name."""
-        present = {row[0] for row in self.execute("SELECT datname FROM pg_database")}
-        for name in names:
-            if name not in present:
-                self.create_database(name, owner=name)
-
-    def create_database(self, name: str, owner: str, template: str = "template1") -> None:
-        """Make a database, and its owner where there is none."""
-        role, database = sql.Identifier(owner), sql.Identifier(name)
-        if not self.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", owner):
-            self.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-        statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
-        self.execute(statement.format(database, role, sql.Identifier(template)))
+    def ensure_database(self, database: Database) -> None:
+        """Make a database and its roles where they are missing, and give each role its due."""
+        for role in dict.fromkeys((database.owner, database.service)):
+            if not self.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", role):
+                self.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+        owner = self._owner(database.name)
+        if owner is None:
+            self.execute(database.sql(roles.CREATE))
+        elif owner != database.owner:
+            statements = database.sql(roles.TAKE_OVER, former=owner)
+            self.execute(statements, database=database.name)
+        self.execute(database.sql(roles.PRIVILEGES), database=database.name)
 
     def drop_database(self, name: str) -> None:
         """Drop a database with all its sessions."""
         statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         self.execute(statement.format(sql.Identifier(name)))
 
-    def execute(self, statement: str | sql.Composed, *values: Any) -> list[tuple[Any, ...]]:
+    def execute(
+        self, statement: str | sql.Composed, *values: Any, database: str = "postgres"
+    ) -> list[tuple[Any, ...]]:
         """Run one statement as the superuser, and return its rows."""
-        connection = self._connect()
+        connection = self._connect(database)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -143,13 +144,18 @@ class PostgresServer(Server):
     def _password_file(self) -> Path:
         return self.folder / "superuser-password"
 
-    def _connect(self) -> Any:
+    def _owner(self, database: str) -> str | None:
+        """Return who owns a database, if there is one of this name."""
+        query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
+        return next((owner for (owner,) in self.execute(query, database)), None)
+
+    def _connect(self, database: str = "postgres") -> Any:
         return psycopg2.connect(
             host=HOST,
             port=self.port,
             user="postgres",
             password=self._password_file.read_text(),
-            dbname="postgres",
+            dbname=database,
             connect_timeout=2,
         )
 

@@ -7,6 +7,7 @@ from embedded.claims import Claim
 from embedded.nats import NatsServer
 from embedded.ports import LOOPBACK
 from embedded.postgres import PostgresServer
+from embedded.roles import Database
 from embedded.server import Server
 from embedded.settings import Settings
 from embedded.valkey import ValkeyServer
@@ -24,11 +25,18 @@ def wanted(settings: Settings) -> list[tuple[Server, Claim]]:
     ]
 
 
-def databases(settings: Settings) -> list[str]:
-    """Return the names of the databases that are meant to be on this machine's PostgreSQL."""
+def databases(settings: Settings) -> list[Database]:
+    """Return the databases that are meant to be on this machine's PostgreSQL."""
     port = settings.port(POSTGRES_PORT)
-    uris = settings.get("DB_URIS").values()
-    return [urlsplit(uri).path.strip("/") for uri in uris if _is_here(uri, port)]
+    uris = settings.get("DB_URIS").items()
+    return [_database(settings, key, uri) for key, uri in uris if _is_here(uri, port)]
+
+
+def _database(settings: Settings, key: str, uri: str) -> Database:
+    parts = urlsplit(uri)
+    name = parts.path.strip("/")
+    owner = urlsplit(settings.get("DB_OWNER_URIS")[key]).username
+    return Database(name, service=parts.username or name, owner=owner or name)
 
 
 def _wanted(settings: Settings) -> Iterator[tuple[Server, str]]:

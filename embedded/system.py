@@ -78,7 +78,8 @@ class System:
         for server in self.servers:
             server.wait(self._check_asked)
             if isinstance(server, PostgresServer):
-                server.ensure_databases(servers.databases(self.settings))
+                for database in servers.databases(self.settings):
+                    server.ensure_database(database)
         migrations.upgrade(self.settings, self._check_asked)
         for name in self.settings.get("HTTP_PORTS"):
             self._check_asked()

@@ -138,3 +138,9 @@ def test_start_order_matters_only_where_it_must() -> None:
 def test_stopping_services_have_the_time_they_take(service: str) -> None:
     grace = int(PARTS[compose_name(service)]["stop_grace_period"].removesuffix("s"))
     assert grace >= 2 * defaults()["STOP_GRACE_SECONDS"] + 3
+
+
+def test_migrations_alone_hold_the_address_of_the_tables_owner() -> None:
+    for name, part in PARTS.items():
+        addresses = [key for key in part.get("environment", {}) if key.endswith("_OWNER_URI")]
+        assert len(addresses) == name.endswith("-migrations"), name

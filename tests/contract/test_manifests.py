@@ -219,3 +219,13 @@ def test_events_are_on_the_disk_before_they_are_acknowledged() -> None:
     text = (ROOT / "k8s/servers/nats/nats.conf").read_text()
     assert re.search(r"^  sync_interval: always$", text, re.MULTILINE)
     assert defaults()["STREAM_REPLICAS"] == 1
+
+
+@each_overlay
+def test_migrations_alone_hold_the_address_of_the_tables_owner(objects: list[Manifest]) -> None:
+    for each in of_kind(objects, "Deployment").values():
+        names = manifests.environment(each, objects)
+        assert [name for name in names if "OWNER" in name] == []
+    for each in of_kind(objects, "Job").values():
+        names = [name for name in manifests.environment(each, objects) if name.endswith("_URI")]
+        assert [name.endswith("_DB_OWNER_URI") for name in names] == [True]

@@ -128,7 +128,8 @@ def test_services_wait_for_the_servers(
     for server in late_servers:
         server.start()
         if isinstance(server, PostgresServer):
-            server.ensure_databases(servers.databases(Settings(ROOT)))
+            for database in servers.databases(Settings(ROOT)):
+                server.ensure_database(database)
     migrations.upgrade(Settings(ROOT), lambda: None)
     for service, port in lonely_services.items():
         assert eventually(lambda port=port: _health(port, "ready") == 200, 30), service

@@ -14,6 +14,7 @@ import pytest
 from embedded import ports
 from embedded.nats import NatsServer
 from embedded.postgres import PostgresServer
+from embedded.roles import Database
 from embedded.server import Server
 from embedded.valkey import ValkeyServer
 
@@ -43,7 +44,8 @@ def running(server: AnyServer) -> Iterator[AnyServer]:
 def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     """Return PostgreSQL with the services' databases, which are empty."""
     for server in running(PostgresServer(server_folder / "postgres", ports.free_port())):
-        server.ensure_databases(DATABASES)
+        for name in DATABASES:
+            server.ensure_database(Database.of(name))
         yield server
 
 

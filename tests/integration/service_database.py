@@ -7,29 +7,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, MetaData, create_engine, text
+from sqlalchemy import Engine, MetaData, create_engine
 
 from embedded.postgres import PostgresServer
+from embedded.roles import Database
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def migrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Engine]:
-    """Make a database, as alembic makes it, and drop it in the end."""
-    postgres.create_database(name, owner=service)
-    uri = postgres.uri(name, service)
-    alembic(service, "upgrade", "head", uri=uri)
-    engine = create_engine(uri, pool_size=40, max_overflow=0)
-    yield engine
-    engine.dispose()
+def unmigrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Database]:
+    """Make an empty database with the service's roles, and drop it in the end."""
+    database = Database.of(service, name)
+    postgres.ensure_database(database)
+    yield database
     postgres.drop_database(name)
 
 
+@contextmanager
+def migrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Engine]:
+    """Make a database as alembic makes it; connect as the service does, with its rights."""
+    with unmigrated(postgres, service, name) as database:
+        alembic(service, "upgrade", "head", uri=postgres.uri(name, database.owner))
+        engine = create_engine(postgres.uri(name, service), pool_size=40, max_overflow=0)
+        yield engine
+        engine.dispose()
+
+
 def alembic(service: str, *arguments: str, uri: str) -> str:
-    """Run alembic as an operator does."""
+    """Run alembic as an operator does, at the address of the tables' owner."""
     command = [sys.executable, "-W", "ignore", "-m", "alembic", "-c", f"{service}/alembic.ini"]
-    key = f"{service.removesuffix('_svc').upper()}_DB_URI"
+    key = f"{service.removesuffix('_svc').upper()}_DB_OWNER_URI"
     done = subprocess.run(
         [*command, *arguments],
         cwd=ROOT,
@@ -42,7 +50,7 @@ def alembic(service: str, *arguments: str, uri: str) -> str:
 
 
 def empty(engine: Engine, metadata: MetaData) -> None:
-    """Delete every row."""
-    tables = ", ".join(metadata.tables)
+    """Delete every row, as far as a service may."""
     with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables}"))
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())

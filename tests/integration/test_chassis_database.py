@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from chassis.database import Store
 from chassis.errors import Unavailable
 from embedded.postgres import PostgresServer
+from embedded.roles import Database
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datetime.utc.*:DeprecationWarning")
 
@@ -80,7 +81,7 @@ class TellingService:
 
 @pytest.fixture
 def settings(postgres: PostgresServer) -> Iterator[None]:
-    postgres.create_database("thing_svc", owner="thing_svc")
+    postgres.ensure_database(Database.of("thing_svc"))
     config.update(
         {
             "DB_URIS": {"thing_svc:Base": postgres.uri("thing_svc")},
@@ -94,12 +95,16 @@ def settings(postgres: PostgresServer) -> Iterator[None]:
 
 
 @pytest.fixture
-def container(settings: None) -> Iterator[ServiceContainer]:
+def container(settings: None, postgres: PostgresServer) -> Iterator[ServiceContainer]:
     container = ServiceContainer(ThingService)
     container.start()
-    call(container, lambda things: things.run("CREATE TABLE things (name varchar PRIMARY KEY)"))
+    as_owner(postgres, "CREATE TABLE things (name varchar PRIMARY KEY)")
     yield container
     container.stop()
+
+
+def as_owner(postgres: PostgresServer, statement: str) -> None:
+    postgres.execute(f"SET ROLE thing_svc_owner; {statement}", database="thing_svc")
 
 
 def call(container: ServiceContainer, act: Callable[[ThingStore], Any]) -> Any:
@@ -225,10 +230,12 @@ def test_a_used_up_pool_is_unavailable(container: ServiceContainer) -> None:
     call(container, lambda things: things.add("a"))
 
 
-def test_tables_that_are_not_there_yet_are_unavailable(container: ServiceContainer) -> None:
+def test_tables_that_are_not_there_yet_are_unavailable(
+    container: ServiceContainer, postgres: PostgresServer
+) -> None:
     store = provider(container)
     store.check()
-    call(container, lambda things: things.run("DROP TABLE things"))
+    as_owner(postgres, "DROP TABLE things")
     with pytest.raises(Unavailable):
         call(container, lambda things: things.add("a"))
     with pytest.raises(Unavailable, match="things") as refusal:

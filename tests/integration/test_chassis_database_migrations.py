@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import create_engine, inspect
 
+from embedded.roles import Database
 from tests.integration.service_database import alembic
 
 SERVICES = ("link_svc", "social_graph_svc", "user_svc")
@@ -19,8 +20,8 @@ def service(request):
 @pytest.fixture
 def uri(postgres, service):
     name = f"{service}_migrations"
-    postgres.create_database(name, owner=service)
-    yield postgres.uri(name, service)
+    postgres.ensure_database(Database.of(service, name))
+    yield postgres.uri(name, f"{service}_owner")
     postgres.drop_database(name)
 
 

@@ -19,6 +19,7 @@ from chassis.events import Event
 from chassis.outbox import EventDispatcher, OutboxLeaseMixin, OutboxMixin
 from chassis.outbox_rows import OutboxRows
 from chassis.relay import Relay
+from tests.integration import service_database
 
 
 class Base(DeclarativeBase):
@@ -68,18 +69,18 @@ class Stream:
 
 @pytest.fixture(scope="module")
 def engine(postgres):
-    postgres.create_database("outbox_svc", owner="outbox_svc")
-    engine = create_engine(postgres.uri("outbox_svc"), pool_size=20, max_overflow=0)
-    Base.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
-    postgres.drop_database("outbox_svc")
+    with service_database.unmigrated(postgres, "outbox_svc", "outbox_svc") as database:
+        owner = create_engine(postgres.uri("outbox_svc", database.owner))
+        Base.metadata.create_all(owner)
+        owner.dispose()
+        engine = create_engine(postgres.uri("outbox_svc"), pool_size=20, max_overflow=0)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture(autouse=True)
 def empty(engine):
-    with engine.begin() as connection:
-        connection.execute(text("TRUNCATE outbox, outbox_lease"))
+    service_database.empty(engine, Base.metadata)
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +243,7 @@ def test_a_crash_between_publishing_and_deleting_repeats_the_same_id(engine):
     with pytest.raises(ZeroDivisionError):
         crashing.turn()
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE outbox_lease"))
+        connection.execute(text("DELETE FROM outbox_lease"))
     a_relay(engine, stream.publish).turn()
     assert stream.tries[:2] == stream.tries[2:]
     assert stream.numbers() == {"things.alice": [1, 2]}

@@ -15,6 +15,7 @@ from embedded import ports, postgres_home
 from embedded.errors import CannotStart
 from embedded.nats import NatsServer
 from embedded.postgres import PostgresServer
+from embedded.roles import Database
 from embedded.server import Server
 from embedded.valkey import ValkeyServer
 
@@ -89,7 +90,7 @@ def test_servers_listen_on_loopback_only(server: Server) -> None:
 
 
 def test_postgres_keeps_its_data(postgres: PostgresServer) -> None:
-    postgres.create_database("kept", owner="keeper")
+    postgres.ensure_database(Database.of("kept"))
     postgres.stop()
     postgres.start()
     assert postgres.execute("SELECT 1 FROM pg_database WHERE datname = 'kept'") == [(1,)]
@@ -98,7 +99,7 @@ def test_postgres_keeps_its_data(postgres: PostgresServer) -> None:
 def test_postgres_lets_an_owner_use_its_database_without_a_password(
     postgres: PostgresServer,
 ) -> None:
-    address = postgres.uri("link_svc").replace("+psycopg2", "")
+    address = postgres.uri("link_svc", "link_svc_owner").replace("+psycopg2", "")
     connection = psycopg2.connect(address)
     with connection, connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
@@ -158,7 +159,7 @@ def test_postgres_goes_elsewhere_if_its_user_cannot_reach_the_project(
 @pytest.mark.parametrize("server", [PostgresServer], indirect=True)
 def test_postgres_stops_though_somebody_is_connected(server: PostgresServer) -> None:
     server.start()
-    server.ensure_databases(["someone"])
+    server.ensure_database(Database.of("someone"))
     connection = psycopg2.connect(server.uri("someone").replace("+psycopg2", ""))
     process = psutil.Process(server.pid)
     server.stop()

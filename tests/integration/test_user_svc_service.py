@@ -18,9 +18,8 @@ BOB = {"provider": "github", "subject": "1", "login": "bob", "name": "Bob", "ema
 
 @pytest.fixture
 def uri(postgres):
-    postgres.create_database("user_process", owner="user_svc")
-    yield postgres.uri("user_process", "user_svc")
-    postgres.drop_database("user_process")
+    with service_database.unmigrated(postgres, "user_svc", "user_process"):
+        yield postgres.uri("user_process", "user_svc")
 
 
 @pytest.fixture
@@ -54,7 +53,8 @@ def test_it_waits_for_its_tables_and_outlives_its_database(users, ready, uri, po
     with pytest.raises(Unavailable):
         users.sign_in(BOB)
 
-    service_database.alembic("user_svc", "upgrade", "head", uri=uri)
+    owner = postgres.uri("user_process", "user_svc_owner")
+    service_database.alembic("user_svc", "upgrade", "head", uri=owner)
     until(lambda: ready() == {"status": "ready"})
     token = users.sign_in(BOB)["access_token"]
     assert users.verify_token(token)["username"] == "bob"
