@@ -19,6 +19,7 @@ from nameko.rpc import Responder
 from chassis import bus, config, nats
 from chassis.bus.envelope import number
 from chassis.errors import Unavailable
+from chassis.telemetry import count_late
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Container(ServiceContainer):
             return
         left = deadline - time.time()
         if left <= 0:  # it waited for a place among the workers for too long
+            count_late(self.service_name, worker_ctx.entrypoint.method_name)
             handle_result(worker_ctx, None, _too_late())
             return
         method_name = worker_ctx.entrypoint.method_name

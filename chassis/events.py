@@ -5,21 +5,19 @@ all replicas together: the consumer lets only one message be unacknowledged, so 
 stand by, and one of them goes on when the first is killed, after ``_ACK_WAIT_SECONDS``.
 """
 
-import json
 import logging
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import eventlet
 from eventlet.event import Event as Done
 from nameko.extensions import Entrypoint
-from prometheus_client import Counter
 
 from chassis import config, streams
+from chassis.cloudevents import Event
+from chassis.consumption import Consumption
 from chassis.errors import InvalidInput, ServiceError, Unavailable
-from chassis.telemetry import REGISTRY
 
 log = logging.getLogger(__name__)
 
@@ -31,53 +29,7 @@ _MAX_TRIES = 5  # of an event that fails for a reason of its own
 _MAX_DELIVERIES = 20  # of an event that takes its handler's process down
 DEAD_LETTERS = "dead-letters"
 
-_DEAD = Counter(
-    "dead_letters", "Events that could not be handled.", ("stream", "durable"), registry=REGISTRY
-)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One CloudEvent (https://github.com/cloudevents/spec, version 1.0)."""
-
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: datetime
-    data: dict[str, Any]
-
-    def encode(self) -> bytes:
-        """Return the event as JSON."""
-        document = {
-            "specversion": "1.0",
-            "id": self.id,
-            "source": self.source,
-            "type": self.type,
-            "subject": self.subject,
-            "time": self.time.isoformat().replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "data": self.data,
-        }
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-    @classmethod
-    def decode(cls, body: bytes) -> "Event":
-        """Read an event; raise InvalidInput ``invalid_event`` for what is none."""
-        try:
-            document = json.loads(body)
-            texts = {key: document[key] for key in ("id", "source", "type", "subject")}
-            time = datetime.fromisoformat(document["time"])
-            data = document["data"]
-        except (ValueError, LookupError, TypeError, RecursionError):
-            raise InvalidInput("invalid_event", "This is not a CloudEvent in JSON.") from None
-        if not (
-            all(isinstance(text, str) and text for text in texts.values())
-            and isinstance(data, dict)
-            and time.tzinfo is not None
-        ):
-            raise InvalidInput("invalid_event", "This is not a CloudEvent in JSON.")
-        return cls(**texts, time=time, data=data)
+__all__ = ["Event", "NatsHandler", "nats_handler"]
 
 
 class NatsHandler(Entrypoint):
@@ -99,11 +51,17 @@ class NatsHandler(Entrypoint):
     def setup(self) -> None:
         """Check the configuration."""
         config.text("NATS_URL")
+        service = self.container.service_name
+        self.consumption = Consumption(service, self.stream, self.durable)
 
     def start(self) -> None:
         """Begin to consume, as soon as NATS is there."""
         self._idle = Done()
         self.container.spawn_managed_thread(self._run, identifier=f"consume {self.stream}")
+
+    def measure(self) -> None:
+        """Ask the server how far behind we are."""
+        self.consumption.measure()
 
     def stop(self) -> None:
         """Finish the event in hand, and take no other."""
@@ -157,8 +115,11 @@ class NatsHandler(Entrypoint):
     def _until_done(self, message: Any, event: Event, sequence: int) -> None:
         tries = failures = 0
         while True:
+            began = perf_counter()
             error = self._work(event, sequence)
+            self.consumption.tried(perf_counter() - began)
             if error is None:
+                self.consumption.handled(event)
                 streams.acknowledge(message, b"+ACK")
                 return
             if self._stopping:
@@ -168,6 +129,7 @@ class NatsHandler(Entrypoint):
             if isinstance(error, InvalidInput) or failures >= _MAX_TRIES:
                 self._bury(message, error)
                 return
+            self.consumption.failed()
             eventlet.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])
             tries += 1
 
@@ -199,7 +161,7 @@ class NatsHandler(Entrypoint):
             except Unavailable:
                 eventlet.sleep(_BACKOFF_SECONDS[-1])
                 continue
-            _DEAD.labels(self.stream, self.durable).inc()
+            self.consumption.buried()
             streams.acknowledge(message, b"+TERM")
             return
         streams.acknowledge(message, b"-NAK")

@@ -4,13 +4,16 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+import eventlet
 from nameko.extensions import DependencyProvider
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.wrappers import Response
 
 from chassis import config
+from chassis.measurements import Measurements
+from chassis.metrics import REGISTRY
 from chassis.readiness import Readiness
-from chassis.telemetry import REGISTRY, Telemetry
+from chassis.telemetry import Telemetry
 from chassis.webserver import WebServer
 from chassis.wsgi import Page
 
@@ -30,6 +33,9 @@ class MetricsServer(WebServer):
         if self.wanted:
             super().setup()
 
+    def offer_numbers(self) -> None:
+        """Count nobody who comes to count."""
+
     def start(self) -> None:
         """Begin to accept connections, if there is a port."""
         if self.wanted:
@@ -45,30 +51,39 @@ class HealthServer(DependencyProvider):
     server = WebServer()
     metrics_server = MetricsServer()
     readiness = Readiness()
+    measurements = Measurements()
 
     def setup(self) -> None:
         """Add the pages."""
         self.server.add_page(Page("/health/live", live))
         self.server.add_page(Page("/health/ready", self.ready))
         metrics_server = self.metrics_server if self.metrics_server.wanted else self.server
-        metrics_server.add_page(Page("/metrics", metrics))
+        metrics_server.add_page(Page("/metrics", self.metrics))
 
     def ready(self) -> Response:
-        """Answer 200, or 503 with the roles of what is away."""
-        if waiting_for := self.readiness.away():
-            body = {"status": "not ready", "waiting_for": waiting_for}
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, body)
-        return _json(HTTPStatus.OK, {"status": "ready"})
+        """Answer 200, or 503 with the roles of what is away; each dependency is up or away."""
+        found = self.readiness.dependencies()
+        dependencies = {role: "up" if up else "away" for role, up in found.items()}
+        if all(found.values()):
+            return _json(HTTPStatus.OK, {"status": "ready", "dependencies": dependencies})
+        body = {
+            "status": "not ready",
+            "waiting_for": [role for role, up in found.items() if not up],
+            "dependencies": dependencies,
+        }
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE, body)
+
+    def metrics(self) -> Response:
+        """Answer with every number, those that must be asked for elsewhere asked for now."""
+        asking = eventlet.spawn(self.readiness.dependencies)
+        self.measurements.refresh()
+        asking.wait()
+        return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
 def live() -> Response:
     """Answer 200 for as long as the process runs."""
     return _json(HTTPStatus.OK, {"status": "live"})
-
-
-def metrics() -> Response:
-    """Answer with every number, as Prometheus reads them."""
-    return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
 def _json(status: HTTPStatus, body: dict[str, Any]) -> Response:

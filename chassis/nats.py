@@ -84,6 +84,7 @@ class Connection:
         self._tasks: set[Any] = set()
         self._seen = float("-inf")  # when the loop last looked, on the monotonic clock
         self._closing = False
+        self.reconnections = -1  # the first connection is none
         self._main = self._loop.create_task(self._live())
         self._loop.call_soon_threadsafe(lambda: None)  # wake it, to begin
 
@@ -239,6 +240,7 @@ class Connection:
             log.warning("NATS to the user %r: %s", self._servers.user, what)
 
     async def _on_connected(self) -> None:
+        self.reconnections += 1
         if self._complaint:
             log.info("NATS is back")
         self._complaint = ""
@@ -275,9 +277,19 @@ def flush(seconds: float) -> None:
             log.debug("NATS is away: what was on its way is lost")
 
 
+def connected() -> bool:
+    """Say whether every connection of this process is there."""
+    return all(each.connected for each in _connections.values())
+
+
+def reconnections() -> int:
+    """Return how often connections of this process were lost and made again."""
+    return sum(max(0, each.reconnections) for each in _connections.values())
+
+
 def check() -> None:
     """Raise Unavailable while a connection of this process is away."""
-    if not all(each.connected for each in _connections.values()):
+    if not connected():
         raise Unavailable("bus_unavailable", "The message bus is away; try again.")
 
 

@@ -19,6 +19,8 @@ from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, even
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from chassis import metrics
+from chassis.measurements import Measurement
 from chassis.outbox_rows import OutboxRows
 from chassis.relay import Relay
 
@@ -31,6 +33,13 @@ Dispatch = Callable[[str, str, dict[str, Any]], None]
 # A subject becomes one word of a NATS subject. In another it could never be published.
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+")
 _WATCHED = "chassis.outbox"
+
+_EVENTS = metrics.Watched(
+    "outbox_events", "Events that are not published yet; 100000 are that many or more.", "stream"
+)
+_OLDEST = metrics.Watched(
+    "outbox_oldest_seconds", "Age of the oldest event that is not published yet.", "stream"
+)
 
 
 class OutboxMixin:
@@ -71,12 +80,25 @@ class EventDispatcher(Extension):
         self.leases = _table(lease_table)
         self._insert = insert(self.events).inline()
         self._relay: Relay | None = None
+        self._depth, self._age = Measurement(), Measurement()
+
+    def setup(self) -> None:
+        """Offer the numbers of the outbox."""
+        service = self.container.service_name
+        _EVENTS.watch(service, self.stream, read=self._depth.read)
+        _OLDEST.watch(service, self.stream, read=self._age.read)
 
     def start(self) -> None:
         """Begin to publish what is in the table, now and after each commit."""
-        rows = OutboxRows(self.engine, self.events, self.leases, self.stream)
-        self._relay = Relay(rows, self.stream, source=f"/{self.container.service_name}")
+        self._rows = OutboxRows(self.engine, self.events, self.leases, self.stream)
+        self._relay = Relay(self._rows, self.stream, source=f"/{self.container.service_name}")
         self.container.spawn_managed_thread(self._relay.run, identifier=f"relay {self.stream}")
+
+    def measure(self) -> None:
+        """Ask the database how much waits to be published."""
+        depth, age = self._rows.backlog()
+        self._depth.take(depth)
+        self._age.take(age)
 
     def stop(self) -> None:
         """Publish what the last workers left, for a second at most; the rest keeps."""

@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 LEASE_SECONDS = 3.0
 BATCH_ROWS = 500
+BACKLOG_ROWS = 100_000  # more need not be counted
 
 
 class OutboxRows:
@@ -46,6 +47,7 @@ class OutboxRows:
         self._name = name
         self._holder = uuid.uuid4().hex
         self._claim = self._claim_statement()
+        self._backlog = self._backlog_statement()
 
     def take(self, skipped: Set[str]) -> Sequence[Row[Any]]:
         """Take or keep the lease and return the oldest rows; none where another has the lease.
@@ -70,6 +72,19 @@ class OutboxRows:
                 connection.execute(giving_back.add_cte(deletion.cte("published")))
             else:
                 connection.execute(deletion)
+
+    def backlog(self) -> tuple[int, float]:
+        """Return how many rows there are, BACKLOG_ROWS at most, and the oldest one's age."""
+        with self._engine.connect() as connection:
+            count, seconds = connection.execute(self._backlog).one()
+        return count, max(0.0, float(seconds or 0))
+
+    def _backlog_statement(self) -> Select[Any]:
+        some = select(self._events.c.id).limit(BACKLOG_ROWS).subquery()
+        # Of the lowest id: it was written first, or almost, and there is an index to find it.
+        oldest = select(self._events.c.time).order_by(self._events.c.id).limit(1).scalar_subquery()
+        age = func.extract("epoch", func.clock_timestamp() - oldest)
+        return select(select(func.count()).select_from(some).scalar_subquery(), age)
 
     def _claim_statement(self) -> Select[Any]:
         events, leases = self._events.c, self._leases.c

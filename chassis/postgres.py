@@ -13,10 +13,20 @@ from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from chassis import config
+from chassis import config, metrics
 from chassis.errors import Unavailable
 
 _log = logging.getLogger(__name__)
+
+_IN_USE = metrics.Watched("db_connections_in_use", "Database connections that are in use.")
+_MOST = metrics.Watched("db_connections_max", "Database connections that may be in use at a time.")
+_ERRORS = metrics.counter(
+    "db_errors",
+    "Errors of the database by kind: away, pool (none of our connections was free), busy (a "
+    "time-out, a lock, or no room), constraint, other.",
+    "kind",
+)
+_KINDS = ("away", "pool", "busy", "constraint", "other")
 
 # Table or column not there: the new version runs already, its migration has not yet.
 _NOT_MIGRATED = frozenset({"42P01", "42703"})
@@ -58,10 +68,22 @@ def make_engine(service: str) -> Engine:
             if name not in url.query
         },
     )
-    translator = _Translator()
+    _offer_numbers(service, engine)
+    translator = _Translator(service)
     event.listen(engine, "handle_error", translator.translate)
     event.listen(engine, "connect", translator.note_connection)
     return engine
+
+
+def _offer_numbers(service: str, engine: Engine) -> None:
+    def pool() -> _Pool:  # not always the same
+        return engine.pool  # type: ignore[return-value]
+
+    pool().service = service
+    _IN_USE.watch(service, read=lambda: pool().checkedout())
+    _MOST.watch(service, read=lambda: pool().size())
+    for kind in _KINDS:
+        _ERRORS.labels(service, kind)
 
 
 def _connect_args(service: str, statement_seconds: float) -> dict[str, Any]:
@@ -87,11 +109,19 @@ def _connect_args(service: str, statement_seconds: float) -> dict[str, Any]:
 class _Pool(QueuePool):
     """A pool whose exhaustion is an answer like any other of a database that is too busy."""
 
+    service = ""
+
+    def recreate(self) -> "_Pool":
+        pool: _Pool = super().recreate()  # type: ignore[assignment]
+        pool.service = self.service
+        return pool
+
     def connect(self) -> PoolProxiedConnection:
         try:
             return super().connect()
         except exc.TimeoutError as error:
             _log.warning("no database connection became free: %s", error)
+            _ERRORS.labels(self.service, "pool").inc()
             raise _unavailable() from error
 
 
@@ -102,7 +132,8 @@ logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 class _Translator:
     """Turns "try again later" in all its spellings into Unavailable; leaves real faults alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self._service = service
         self._away = False
 
     def translate(self, context: ExceptionContext) -> None:
@@ -111,6 +142,7 @@ class _Translator:
         if context.is_pre_ping or not isinstance(error, psycopg2.Error):
             return
         away = context.is_disconnect or context.connection is None
+        _ERRORS.labels(self._service, "away" if away else _kind(error)).inc()
         if away or _may_pass(error):
             if not (away and self._away):  # of an outage, log the beginning alone
                 fact = _first_line(error)
@@ -130,6 +162,12 @@ def _may_pass(error: psycopg2.Error) -> bool:
     if code in _NOT_MIGRATED or code == _READ_ONLY:
         return True
     return isinstance(error, psycopg2.OperationalError) and not code.startswith(_LIMIT_OF_POSTGRES)
+
+
+def _kind(error: psycopg2.Error) -> str:
+    if isinstance(error, psycopg2.IntegrityError):
+        return "constraint"
+    return "busy" if _may_pass(error) else "other"
 
 
 def _unavailable() -> Unavailable:

@@ -12,13 +12,18 @@ import eventlet
 from eventlet.semaphore import Semaphore
 from nameko.extensions import SharedExtension
 
-from chassis import nats
+from chassis import metrics, nats
 
 CHECK_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 
 # Not an extension of any service: the connections are the process's.
 _NATS = SimpleNamespace(role="NATS", check=nats.check)
+
+_READY = metrics.gauge("ready", "Whether the service can serve: 1 or 0.")
+_UP = metrics.gauge(
+    "dependency_up", "Whether a dependency answers as it must: 1 or 0.", "dependency"
+)
 
 
 class Readiness(SharedExtension):
@@ -28,23 +33,36 @@ class Readiness(SharedExtension):
         super().__init__()
         self._turn = Semaphore()
         self._asked = float("-inf")
-        self._away: list[str] = []
+        self._found: dict[str, bool] = {}
 
     def away(self) -> list[str]:
-        """Return the roles of what is away; all are asked at the same time."""
+        """Return the roles of what is away."""
+        return [role for role, up in self.dependencies().items() if not up]
+
+    def dependencies(self) -> dict[str, bool]:
+        """Return for each role whether it is up; all are asked at the same time."""
         with self._turn:
             if time.monotonic() - self._asked > FRESH_SECONDS:
-                self._away = _ask([*self.container.extensions, _NATS])
+                self._found = _ask([*self.container.extensions, _NATS])
                 self._asked = time.monotonic()
-            return self._away
+                self._count()
+            return self._found
+
+    def _count(self) -> None:
+        service = self.container.service_name
+        _READY.labels(service).set(all(self._found.values()))
+        for role, up in self._found.items():
+            _UP.labels(service, role).set(up)
 
 
-def _ask(extensions: list[Any]) -> list[str]:
+def _ask(extensions: list[Any]) -> dict[str, bool]:
     asked = [extension for extension in extensions if hasattr(extension, "check")]
     answers = [eventlet.spawn(_content, extension) for extension in asked]
-    return sorted(
-        {_role(ext) for ext, answer in zip(asked, answers, strict=True) if not answer.wait()}
-    )
+    found: dict[str, bool] = {}
+    for extension, answer in zip(asked, answers, strict=True):
+        role = _role(extension)
+        found[role] = bool(answer.wait()) and found.get(role, True)
+    return dict(sorted(found.items()))
 
 
 def _content(extension: Any) -> bool:

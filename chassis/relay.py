@@ -22,9 +22,9 @@ import eventlet
 from eventlet.event import Event as Signal
 from sqlalchemy import Row
 
-from chassis import streams
+from chassis import metrics, streams
+from chassis.cloudevents import Event
 from chassis.errors import ServiceError
-from chassis.events import Event
 from chassis.outbox_rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
 
 # (stream, subject, body, message id, seconds) -> sequence; raises Unavailable
@@ -39,6 +39,13 @@ _RETRY_SECONDS = (0.1, 2.0)
 _MARGIN_SECONDS = 0.3
 
 log = logging.getLogger(__name__)
+
+_PUBLISHED = metrics.counter(
+    "events_published", "Events of the outbox that are published.", "stream"
+)
+_FAILURES = metrics.counter(
+    "event_publish_failures", "Tries to publish an event that failed; each is repeated.", "stream"
+)
 
 
 @dataclass
@@ -69,6 +76,9 @@ class Relay:
         self._stream = stream
         self._source = source
         self._publish = publish
+        service = source.strip("/")
+        self._published = _PUBLISHED.labels(service, stream)
+        self._failures = _FAILURES.labels(service, stream)
         self._retries = Retries()
         self._hogs: frozenset[str] = frozenset()
         self._troubled = False
@@ -166,8 +176,10 @@ class Relay:
                 self._publish(self._stream, subject, body, str(row.event_id), seconds)
             except Exception as error:  # an error here must reach turn(), not eventlet's pool
                 batch.failed[row.subject] = error
+                self._failures.inc()
                 return
             batch.acknowledged.append(row.id)
+            self._published.inc()
 
     def _encode(self, row: Row[Any]) -> bytes:
         return Event(

@@ -8,8 +8,8 @@ from nameko import rpc
 from nameko.exceptions import MethodNotFound, RemoteError, RpcTimeout, UnknownService
 
 from chassis import config
-from chassis.bulkhead import Bulkhead
 from chassis.bus import Publisher
+from chassis.calls import PeerCalls
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
 
@@ -28,7 +28,7 @@ class ServiceRpc(rpc.ServiceRpc):
         """Read the bounds and set up the client."""
         self.seconds = config.positive("RPC_TIMEOUT_SECONDS")
         places = config.positive_integer("RPC_CALLS_IN_FLIGHT")
-        self.bulkhead = Bulkhead(self.target_service, places)
+        self.calls = PeerCalls(self.container.service_name, self.target_service, places)
         super().setup()
 
     def get_dependency(self, worker_ctx: Any) -> Any:
@@ -56,7 +56,7 @@ class Peer:
         deadline = min(self._context.get(DEADLINE) or limit, limit)
         client = self._client[method]
         client.context_data = {**self._context, DEADLINE: deadline}
-        with provider.bulkhead.place(deadline - time.time()):
+        with provider.calls.begin(method, deadline - time.time()):
             try:
                 # Over NATS the bus answers at the deadline; over RabbitMQ nothing else does.
                 with eventlet.Timeout(max(0.001, deadline - time.time()) + 0.05, RpcTimeout()):

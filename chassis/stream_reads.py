@@ -45,6 +45,19 @@ def delivered(stream: str, durable: str, timeout: float) -> int:
     return _call(ask, timeout)
 
 
+def backlog(stream: str, durable: str, timeout: float) -> tuple[int, int, int]:
+    """Return how many messages a durable consumer has not been given, has in hand, had twice.
+
+    Raises Unavailable.
+    """
+
+    async def ask(client: Client) -> tuple[int, int, int]:
+        info = await client.jetstream(timeout=timeout).consumer_info(stream, durable)
+        return info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0
+
+    return _call(ask, timeout)
+
+
 def subjects(stream: str, timeout: float) -> list[str]:
     """Return every subject that a stream has a message of, by name. Raises Unavailable."""
 

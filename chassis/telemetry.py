@@ -1,123 +1,60 @@
-"""What a service says of itself: numbers for each entrypoint, and one JSON log line a crash."""
+"""What a service says of its workers: numbers for each entrypoint, and a log line for a crash."""
 
-import json
 import logging
-import re
-import traceback
-from datetime import UTC, datetime
+from importlib import metadata
 from time import perf_counter
 from types import TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import eventlet
 from eventlet.debug import hub_exceptions
+from greenlet import GreenletExit
 from nameko.extensions import DependencyProvider
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client.core import CounterMetricFamily
 from werkzeug.exceptions import HTTPException
 
+from chassis import metrics, nats
 from chassis.errors import ServiceError
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _log = logging.getLogger(__name__)
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
-REGISTRY = CollectorRegistry()
-ProcessCollector(registry=REGISTRY)
-GCCollector(registry=REGISTRY)
-
-_CALLS = Counter(
-    "service_calls",
-    "Finished workers by entrypoint and outcome: ok, a kind of error, refused, or crash.",
-    ("service", "entrypoint", "outcome"),
-    registry=REGISTRY,
+_RESULTS = metrics.counter(
+    "worker_results",
+    "Finished workers by entrypoint and outcome: ok, a kind of error, refused, late, or crash.",
+    "entrypoint",
+    "outcome",
 )
-_SECONDS = Histogram(
-    "service_call_seconds",
-    "How long workers took.",
-    ("service", "entrypoint"),
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10),
-    registry=REGISTRY,
+_SECONDS = metrics.histogram("worker_seconds", "How long workers took.", "entrypoint")
+_WORKERS = metrics.Watched("workers", "Workers that run now.")
+_WORKERS_MAX = metrics.gauge("workers_max", "Workers that may run at a time.")
+_BUILD = metrics.gauge("build_info", "The version that runs; always 1.", "version")
+_NATS = metrics.Watched("nats_connected", "Whether every connection to NATS is there: 1 or 0.")
+_RECONNECTS = metrics.Watched(
+    "nats_reconnects",
+    "How often a lost connection to NATS was made again.",
+    family=CounterMetricFamily,
 )
-_WORKERS = Gauge("service_workers", "Workers that run now.", ("service",), registry=REGISTRY)
-
-_REDACTED = "[redacted]"
-_SECRETS = (
-    # name=value in queries, forms and settings; name: value only where the name says "secret"
-    (re.compile(r"(?i)\b((?:code|state|code_verifier)=)[^\s&\"',;}]+"), r"\1"),
-    (
-        re.compile(
-            r"(?i)\b((?:(?:access|refresh|id)_token|client_secret|password|passwd|secret)"
-            r"[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;}]+"
-        ),
-        r"\1",
-    ),
-    # header: value, to the end of the line or of the quotes
-    (
-        re.compile(
-            r"(?i)\b((?:(?:proxy-)?authorization|(?:set-)?cookie|access-token)"
-            r"[\"']?\s*[=:,]\s*[\"']?)[^\"'\r\n]+"
-        ),
-        r"\1",
-    ),
-    (re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"), r"\1"),
-    # the password of a URL
-    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1"),
-    # our tokens and GitHub's, wherever they stand
-    (re.compile(r"\b(dlk_|gh[opsur]_)[A-Za-z0-9_-]+"), r"\1"),
-)
-_EXTRAS = ("service", "entrypoint", "call_id", "request_id")
-
-
-def redact(text: str) -> str:
-    """Return ``text`` without the values of tokens, codes, passwords and credentials."""
-    for pattern, keep in _SECRETS:
-        text = pattern.sub(keep + _REDACTED, text)
-    return text
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and who was at work."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line, secrets taken out."""
-        line = {
-            "time": _rfc3339(record.created),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redact(record.getMessage()),
-        }
-        for name in _EXTRAS:
-            value = getattr(record, name, None)
-            if value:
-                line[name] = str(value)
-        if record.exc_info and record.exc_info[1] is not None:
-            line["exception"] = redact("".join(traceback.format_exception(record.exc_info[1])))
-        return json.dumps(line, ensure_ascii=False)
-
-
-def _rfc3339(seconds: float) -> str:
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def outcome(exc: BaseException | None) -> str:
-    """Return the word that counts a worker's end: ok, a kind of error, refused, or crash."""
+    """Return the word that counts an end: ok, a kind of error, refused, interrupted, or crash."""
     if exc is None:
         return "ok"
     if isinstance(exc, ServiceError):
         return type(exc).__name__
     if isinstance(exc, HTTPException):
         return "refused"
+    if isinstance(exc, GreenletExit | eventlet.Timeout):
+        return "interrupted"
     return "crash"
+
+
+def count_late(service: str, entrypoint: str) -> None:
+    """Count a worker that waited so long that it did not even begin."""
+    metrics.series(_RESULTS, service, entrypoint, "late").inc()
 
 
 class Telemetry(DependencyProvider):
@@ -132,11 +69,15 @@ class Telemetry(DependencyProvider):
         return super().bind(container, attr_name)
 
     def setup(self) -> None:
-        """Offer the number of workers that run."""
+        """Offer the numbers of the process."""
         self.service = self.container.service_name
         self.begun: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         pool = self.container._worker_pool
-        _WORKERS.labels(self.service).set_function(pool.running)
+        _WORKERS.watch(self.service, read=pool.running)
+        _WORKERS_MAX.labels(self.service).set(pool.size)
+        _BUILD.labels(self.service, metadata.version("delinkcious")).set(1)
+        _NATS.watch(self.service, read=nats.connected)
+        _RECONNECTS.watch(self.service, read=nats.reconnections)
 
     def worker_setup(self, worker_ctx: Any) -> None:
         """Start the clock."""
@@ -148,10 +89,10 @@ class Telemetry(DependencyProvider):
         """Count the outcome; log a crash with its traceback and call id."""
         entrypoint = worker_ctx.entrypoint.method_name
         end = outcome(exc_info and exc_info[1])
-        _CALLS.labels(self.service, entrypoint, end).inc()
+        metrics.series(_RESULTS, self.service, entrypoint, end).inc()
         begun = self.begun.pop(worker_ctx, None)
         if begun is not None:
-            _SECONDS.labels(self.service, entrypoint).observe(perf_counter() - begun)
+            metrics.series(_SECONDS, self.service, entrypoint).observe(perf_counter() - begun)
         if end == "crash":
             _log.error(
                 "worker crashed",

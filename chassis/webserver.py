@@ -15,12 +15,11 @@ from eventlet.event import Event
 from eventlet.green import socket
 from nameko.exceptions import ConfigurationError
 from nameko.web.server import WebServer as NamekoWebServer
-from prometheus_client import Counter
 
-from chassis import config
+from chassis import config, metrics
 from chassis.connection import STATE_READING, Connection, raw_answer
 from chassis.head import Limits, Refusal
-from chassis.telemetry import REGISTRY
+from chassis.traffic import Traffic
 from chassis.wsgi import App, Page
 
 _log = logging.getLogger(__name__)
@@ -37,9 +36,7 @@ _POLL_SECONDS = 0.01
 _FULL = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections; try again."
 )
-_ANSWERS = Counter(
-    "http_answers", "HTTP answers by status.", ("service", "status"), registry=REGISTRY
-)
+_CONNECTIONS = metrics.Watched("http_connections", "HTTP connections that are open.")
 
 
 class WebServer(NamekoWebServer):
@@ -72,6 +69,12 @@ class WebServer(NamekoWebServer):
         self.max_connections = config.positive_integer("MAX_CONNECTIONS")
         self.grace_seconds = config.positive("STOP_GRACE_SECONDS")
         self._sock = self._listen()
+        self.offer_numbers()
+
+    def offer_numbers(self) -> None:
+        """Let the connections be counted."""
+        service = self.container.service_name
+        _CONNECTIONS.watch(service, read=lambda: len(self._connections))
 
     def _listen(self) -> Any:
         host, port = self.address()
@@ -99,9 +102,8 @@ class WebServer(NamekoWebServer):
 
     def get_wsgi_app(self) -> App:
         """Return the application with the routes of all entrypoints and pages."""
-        service = self.container.service_name
         providers = [*self._providers, *self.pages]
-        return App(providers, lambda status: _ANSWERS.labels(service, status).inc())
+        return App(providers, Traffic(self.container.service_name))
 
     def get_wsgi_server(self, sock: Any, wsgi_app: App, **_: Any) -> wsgi.Server:
         """Return what eventlet's half of a connection asks for its settings."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from werkzeug.wrappers import Response
 from chassis import problems
 from chassis.errors import InvalidInput
 from chassis.head import Refusal
+from chassis.traffic import OTHER, UNMATCHED, Traffic
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Request(WerkzeugRequest):
 
     path_values: Mapping[str, Any]
     request_id: str
+    route: str = UNMATCHED
 
 
 class Provider(Protocol):
@@ -57,9 +60,9 @@ class Page:
 
 
 class App:
-    """Give each request to the provider of its address; ``count`` hears every status."""
+    """Give each request to the provider of its address; ``traffic`` hears what comes of it."""
 
-    def __init__(self, providers: Iterable[Provider], count: Callable[[int], None]) -> None:
+    def __init__(self, providers: Iterable[Provider], traffic: Traffic) -> None:
         # No redirects from nearly right addresses: they turn a POST into a GET.
         url_map = Map(strict_slashes=False, merge_slashes=False)
         for provider in providers:
@@ -67,10 +70,11 @@ class App:
             rule.endpoint = provider
             url_map.add(rule)
         self.routes = url_map.bind("localhost")
-        self.count = count
+        self.traffic = traffic
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
+        began = perf_counter()
         request = Request(environ)
         wanted = request.headers.get("X-Request-ID", "")
         request.request_id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid4().hex
@@ -80,32 +84,36 @@ class App:
             response = problems.of_exception(exc)
             if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("request failed", extra={"request_id": request.request_id})
-        return self._finish(response, request.request_id)(environ, start_response)
+        self.traffic.answered(request.method, request.route, response, perf_counter() - began)
+        return _finish(response, request.request_id)(environ, start_response)
 
     def refuse(self, refusal: Refusal) -> Response:
         """Return the answer to a request that was not worth reading to its end."""
         response = problems.document(refusal.status, refusal.code, refusal.detail)
-        return self._finish(response, uuid4().hex)
+        self.traffic.answered(OTHER, UNMATCHED, response)
+        return _finish(response, uuid4().hex)
 
     def _answer(self, request: Request) -> Response:
         path = _path(request)
         if path == "*":
             return _options("GET, HEAD, OPTIONS, POST, PUT, DELETE")
         try:
-            provider, request.path_values = self.routes.match(path, request.method)
+            rule, request.path_values = self.routes.match(path, request.method, return_rule=True)
         except MethodNotAllowed as exc:
             if request.method == "OPTIONS":
                 return _options(problems.of_exception(exc).headers["Allow"])
             raise
+        request.route = rule.rule
+        provider: Provider = rule.endpoint
         return provider.handle_request(request)
 
-    def _finish(self, response: Response, request_id: str) -> Response:
-        headers = response.headers
-        headers["X-Request-ID"] = request_id
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault("Cache-Control", "no-store")
-        self.count(response.status_code)
-        return response
+
+def _finish(response: Response, request_id: str) -> Response:
+    headers = response.headers
+    headers["X-Request-ID"] = request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def _options(allow: str) -> Response:

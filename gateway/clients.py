@@ -127,7 +127,7 @@ class NewsClient(DependencyProvider):
     """Inject News."""
 
     role = "news_svc"
-    client = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")
+    client = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET", target="news_svc")
 
     def get_dependency(self, worker_ctx: Any) -> News:
         """Return the client for this worker."""

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 from werkzeug.wrappers import Request, Response
 
-from chassis import errors, status
+from chassis import errors, problems, status
 
 TEMPLATES = Path(__file__).parent / "templates"
 GITHUB = "You sign in with your GitHub account."
@@ -88,7 +88,7 @@ def problem(public_url: str, error: errors.ServiceError) -> Response:
     )
     response = _page("Not signed in · Delinkcious", body, home=f"{public_url}/")
     response.status_code = http_status
-    return response
+    return problems.tells_of(response, error.code)
 
 
 def identity(public_url: str, login: str, wrong: str = "") -> Response:

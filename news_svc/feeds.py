@@ -1,6 +1,6 @@
 """The feeds as everybody else sees them: what the store has lost is made anew from the stream."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from eventlet import GreenPool
 
 from chassis.errors import Unavailable
+from news_svc import metrics
 from news_svc.domain import NewsQuery, Page, Published
 from news_svc.history import History
 from news_svc.once import Once
@@ -54,6 +55,7 @@ class Feeds:
                 self.make(query.username)
                 raise
 
+        metrics.feed_reads.inc()
         return _insist(attempt)
 
     def make(self, username: str) -> None:
@@ -77,9 +79,14 @@ class Feeds:
         except Lost:
             return _insist(lambda: self._record_restored(published))
 
-    def deliver(self, published: Published, followers: Sequence[str], moment: int) -> None:
-        """Write an event, recorded at that moment, into the feeds of a page of followers."""
-        self.store.deliver(published, followers, moment, self.length)
+    def deliver(self, published: Published, pages: Iterable[Sequence[str]], moment: int) -> None:
+        """Write an event, recorded at that moment, into the feeds of followers, page by page."""
+        count = 0
+        for followers in pages:
+            self.store.deliver(published, followers, moment, self.length)
+            metrics.feed_writes.inc(len(followers))
+            count += len(followers)
+        metrics.followers.observe(count)
 
     def _record_restored(self, published: Published) -> int:
         moment = self.store.moment()
@@ -96,6 +103,7 @@ class Feeds:
             for authors in pages(self.social_graph.get_following, username, _AUTHORS_A_PAGE):
                 self._gather(username, begun, authors)
             self.store.complete(username, begun)
+            metrics.feeds_rebuilt.inc()
 
     def _gather(self, username: str, begun: int, authors: Sequence[str]) -> None:
         lost = self.store.gather(username, begun, authors, self.length)

@@ -44,8 +44,8 @@ class NewsService(health.Health):
         moment = self.feeds.record(published)
         if moment:
             author = published.event.author
-            for followers in pages(self.social_graph.get_followers, author, FOLLOWERS_A_PAGE):
-                self.feeds.deliver(published, followers, moment)
+            followers = pages(self.social_graph.get_followers, author, FOLLOWERS_A_PAGE)
+            self.feeds.deliver(published, followers, moment)
 
     @events.nats_handler("follow-events", durable="news-follows")
     def on_follow_event(self, event: events.Event, sequence: int) -> None:

@@ -3,7 +3,8 @@
     @grpc.implementing(NewsStub)                                  in the service
     def GetNews(self, request, context: grpc.Context): ...
 
-    news = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")     in its caller
+    news = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET", target="news_svc")
+                                                                  in its caller
 
 A call is unary: one message there, one back. ``grpc.health.v1.Health`` is served beside it.
 """

@@ -12,7 +12,7 @@ from nameko_grpc.context import GrpcContext
 from nameko_grpc.errors import GrpcError
 from nameko_grpc.headers import HeaderManager, quote_encode
 
-from chassis.grpc import framing
+from chassis.grpc import framing, traffic
 from chassis.grpc.sender import RawHeaders
 from chassis.grpc.statuses import trailers_of
 
@@ -61,6 +61,8 @@ class Call:
         self.request = Request(limit)
         self.headers = HeaderManager()
         self.trailers = HeaderManager()
+        self.path = ""  # of the method, where there is one
+        self.began = time.monotonic()
         self.deadline: float | None = None
         self.finished = False
         self._handle: Callable[[Call], None] = _nothing
@@ -140,6 +142,7 @@ class Call:
 
     def close(self) -> None:
         """Let go of timer and thread: nothing more is said or awaited."""
+        traffic.count(self.connection.server.container.service_name, self)
         self.finished = True
         if self._timer is not None:
             self._timer.cancel()

@@ -15,7 +15,7 @@ from nameko_grpc.headers import HeaderManager
 from nameko_grpc.inspection import Inspector
 
 from chassis import config
-from chassis.bulkhead import Bulkhead
+from chassis.calls import PeerCalls
 from chassis.container import DEADLINE
 from chassis.grpc import statuses
 from chassis.grpc.channel import Channel
@@ -28,11 +28,13 @@ class GrpcClient(DependencyProvider):
     A call ends at the deadline of the request that makes it, and after RPC_TIMEOUT_SECONDS at
     the latest. It raises what the server raises, and Unavailable when the server is away, does
     not answer in time, breaks, or has RPC_CALLS_IN_FLIGHT calls of this process under way.
+    ``target`` is the name of the service there.
     """
 
-    def __init__(self, stub_cls: type, target_key: str) -> None:
+    def __init__(self, stub_cls: type, target_key: str, target: str) -> None:
         self.stub_cls = stub_cls
         self.target_key = target_key
+        self.target = target
 
     def bind(self, container: Any, attr_name: str = "") -> "GrpcClient":
         """Bind to a service, or to another provider that wraps this one."""
@@ -42,7 +44,8 @@ class GrpcClient(DependencyProvider):
     def setup(self) -> None:
         """Read the configuration; the server may be away."""
         self.seconds = config.positive("RPC_TIMEOUT_SECONDS")
-        self.bulkhead = Bulkhead(self.target_key, config.positive_integer("RPC_CALLS_IN_FLIGHT"))
+        places = config.positive_integer("RPC_CALLS_IN_FLIGHT")
+        self.calls = PeerCalls(self.container.service_name, self.target, places)
         self.inspector = Inspector(self.stub_cls)
         host, port = _parse_target(self.target_key)
         self.channel = Channel(host, port, config.positive_integer("GRPC_MAX_MESSAGE_BYTES"))
@@ -73,13 +76,13 @@ class GrpcClient(DependencyProvider):
         left = min(context.get(DEADLINE) or now + longest, now + longest) - now
         if left <= 0:
             raise statuses.timed_out()
-        with self.bulkhead.place(left):
+        with self.calls.begin(method, left):
             headers = [self._path(method), *self._headers, *_metadata(context)]
             answer = self.channel.call(headers, request.SerializeToString(), left)
-        try:
-            return self.inspector.output_type_for_method(method).FromString(answer)
-        except DecodeError as error:
-            raise statuses.failed(error) from error
+            try:
+                return self.inspector.output_type_for_method(method).FromString(answer)
+            except DecodeError as error:
+                raise statuses.failed(error) from error
 
     def _path(self, method: str) -> tuple[bytes, bytes]:
         return (b":path", self.inspector.path_for_method(method).encode())

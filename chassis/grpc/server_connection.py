@@ -94,6 +94,7 @@ class ServerConnection(Connection):
         method = self.server.methods.get(asked.get(":path", ""))
         if method is None:
             raise GrpcError(StatusCode.UNIMPLEMENTED, "There is no such method.")
+        call.path = asked[":path"]
         if asked.get("grpc-encoding", "identity") not in framing.ENCODINGS:
             call.headers.set(("grpc-accept-encoding", ",".join(framing.ENCODINGS)))
             raise GrpcError(StatusCode.UNIMPLEMENTED, "There is no such compression.")

@@ -71,7 +71,7 @@ class Asking:
     """Asks over HTTP what the test wants to know, so that it is no gRPC that is tested with."""
 
     name = "asking"
-    news = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")
+    news = grpc.GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET", target="news_svc")
 
     @http("GET", "/<username>/<token>")
     def ask(self, request: object, username: str, token: str) -> tuple[int, str]:

@@ -106,7 +106,7 @@ def test_full_pool_is_busy_and_leaves_health_alone(server: Server) -> None:
     sleepers = [server.client() for _ in range(4)]
     for client in sleepers:
         client.request("GET", "/sleep/1.5")
-    until(lambda: b'service_workers{service="toy"} 4.0' in server.metrics())
+    until(lambda: b'workers{service="toy"} 4.0' in server.metrics())
     answer = server.get("/hello/bob")
 
     assert (answer.status, answer.json["code"]) == (503, "busy")

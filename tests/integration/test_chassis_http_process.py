@@ -33,12 +33,13 @@ def test_metrics_have_their_own_port(server: Server) -> None:
     server.get("/kind/AlreadyExists")
 
     assert b'outcome="AlreadyExists",service="toy"' in server.metrics()
-    assert b'http_answers_total{service="toy",status="409"}' in server.metrics()
+    counted = b'http_requests_total{method="GET",route="/kind/<name>",service="toy",status="409"}'
+    assert counted in server.metrics()
     assert server.get("/metrics").status == 404
 
 
 def test_ready_without_neighbours(server: Server) -> None:
-    assert server.get("/health/ready").json == {"status": "ready"}
+    assert server.get("/health/ready").json == {"status": "ready", "dependencies": {"NATS": "up"}}
 
 
 def test_happy_path_says_nothing(server: Server) -> None:

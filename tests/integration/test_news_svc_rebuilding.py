@@ -135,7 +135,7 @@ def incremental(log: Log, graph: FakeSocialGraph, names: list[str], client: Redi
     ):
         log.given = published.sequence
         moment = feeds.record(published)
-        feeds.deliver(published, ["bob"], moment)
+        feeds.deliver(published, [["bob"]], moment)
     log.given = MAX_SEQUENCE
     return everything_read(feeds)
 

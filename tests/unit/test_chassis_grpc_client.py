@@ -24,7 +24,8 @@ def client(target: str = "http://127.0.0.1:1", **context_data: Any) -> Any:
             "GRPC_MAX_MESSAGE_BYTES": 1000,
         }
     )
-    provider = grpc.GrpcClient(NewsStub, target_key="TARGET")
+    provider = grpc.GrpcClient(NewsStub, target_key="TARGET", target="news_svc")
+    provider.container = SimpleNamespace(service_name="toy")
     provider.setup()
     return provider.get_dependency(SimpleNamespace(context_data=context_data))
 
@@ -55,7 +56,7 @@ def test_call_after_the_deadline_is_not_made() -> None:
 
 def test_another_provider_may_wrap_the_client() -> None:
     class Wrapper(DependencyProvider):
-        client = grpc.GrpcClient(NewsStub, target_key="TARGET")
+        client = grpc.GrpcClient(NewsStub, target_key="TARGET", target="news_svc")
 
     class Service:
         name = "service"

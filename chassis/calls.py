@@ -1,0 +1,50 @@
+"""The calls of this process to one peer: bounded in number, counted and timed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from chassis import metrics
+from chassis.bulkhead import Bulkhead
+from chassis.telemetry import outcome
+
+_CALLS = metrics.counter(
+    "rpc_calls",
+    "Calls to other services, over RPC and gRPC, by outcome: ok, or a kind of error.",
+    "target",
+    "method",
+    "outcome",
+)
+_SECONDS = metrics.histogram(
+    "rpc_call_seconds", "How long calls to other services took.", "target", "method"
+)
+_IN_FLIGHT = metrics.gauge(
+    "rpc_calls_in_flight", "Calls to other services that are under way.", "target"
+)
+
+
+class PeerCalls:
+    """Calls of ``service`` to ``target``, of which so many may be under way."""
+
+    def __init__(self, service: str, target: str, places: int) -> None:
+        self._service = service
+        self._target = target
+        self._bulkhead = Bulkhead(target, places)
+        self._in_flight = _IN_FLIGHT.labels(service, target)
+
+    @contextmanager
+    def begin(self, method: str, seconds: float) -> Iterator[None]:
+        """Make a call in the block, which must end in ``seconds``; raise Unavailable if busy."""
+        began = perf_counter()
+        end = "ok"
+        try:
+            with self._bulkhead.place(seconds), self._in_flight.track_inprogress():
+                yield
+        except BaseException as error:
+            end = outcome(error)
+            raise
+        finally:
+            metrics.series(_CALLS, self._service, self._target, method, end).inc()
+            metrics.series(_SECONDS, self._service, self._target, method).observe(
+                perf_counter() - began
+            )

@@ -1,0 +1,52 @@
+"""Events as the streams hold them: CloudEvents 1.0 in JSON."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chassis.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Event:
+    """One CloudEvent (https://github.com/cloudevents/spec, version 1.0)."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    data: dict[str, Any]
+
+    def encode(self) -> bytes:
+        """Return the event as JSON."""
+        document = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time.isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> "Event":
+        """Read an event; raise InvalidInput ``invalid_event`` for what is none."""
+        try:
+            document = json.loads(body)
+            texts = {key: document[key] for key in ("id", "source", "type", "subject")}
+            time = datetime.fromisoformat(document["time"])
+            data = document["data"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise InvalidInput("invalid_event", "This is not a CloudEvent in JSON.") from None
+        if not (
+            all(isinstance(text, str) and text for text in texts.values())
+            and isinstance(data, dict)
+            and time.tzinfo is not None
+        ):
+            raise InvalidInput("invalid_event", "This is not a CloudEvent in JSON.")
+        return cls(**texts, time=time, data=data)

@@ -1,0 +1,66 @@
+"""What a service says: JSON lines without secrets."""
+
+import json
+import logging
+import re
+import traceback
+from datetime import UTC, datetime
+
+_REDACTED = "[redacted]"
+_SECRETS = (
+    # name=value in queries, forms and settings; name: value only where the name says "secret"
+    (re.compile(r"(?i)\b((?:code|state|code_verifier)=)[^\s&\"',;}]+"), r"\1"),
+    (
+        re.compile(
+            r"(?i)\b((?:(?:access|refresh|id)_token|client_secret|password|passwd|secret)"
+            r"[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;}]+"
+        ),
+        r"\1",
+    ),
+    # header: value, to the end of the line or of the quotes
+    (
+        re.compile(
+            r"(?i)\b((?:(?:proxy-)?authorization|(?:set-)?cookie|access-token)"
+            r"[\"']?\s*[=:,]\s*[\"']?)[^\"'\r\n]+"
+        ),
+        r"\1",
+    ),
+    (re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"), r"\1"),
+    # the password of a URL
+    (re.compile(r"(://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1"),
+    # our tokens and GitHub's, wherever they stand
+    (re.compile(r"\b(dlk_|gh[opsur]_)[A-Za-z0-9_-]+"), r"\1"),
+)
+_EXTRAS = ("service", "entrypoint", "call_id", "request_id")
+
+
+def redact(text: str) -> str:
+    """Return ``text`` without the values of tokens, codes, passwords and credentials."""
+    for pattern, keep in _SECRETS:
+        text = pattern.sub(keep + _REDACTED, text)
+    return text
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and who was at work."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line, secrets taken out."""
+        line = {
+            "time": _rfc3339(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        for name in _EXTRAS:
+            value = getattr(record, name, None)
+            if value:
+                line[name] = str(value)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = redact("".join(traceback.format_exception(record.exc_info[1])))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _rfc3339(seconds: float) -> str:
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,40 @@
+"""What comes of the requests to a web server, in numbers."""
+
+from http import HTTPMethod
+
+from werkzeug.wrappers import Response
+
+from chassis import metrics
+
+UNMATCHED = "unmatched"  # the route of a request that leads nowhere
+OTHER = "other"  # the method of one that HTTP does not know
+_METHODS = frozenset(HTTPMethod)
+
+_REQUESTS = metrics.counter(
+    "http_requests", "HTTP requests by method, route and status.", "method", "route", "status"
+)
+_SECONDS = metrics.histogram(
+    "http_request_seconds", "How long the answers to HTTP requests took.", "method", "route"
+)
+_PROBLEMS = metrics.counter(
+    "problems", "HTTP answers that told of a problem, by its code.", "code", "status"
+)
+
+
+class Traffic:
+    """The requests to one service."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+
+    def answered(
+        self, method: str, route: str, response: Response, seconds: float | None = None
+    ) -> None:
+        """Count an answer, and time it if anything was done for it."""
+        method = method if method in _METHODS else OTHER
+        status = str(response.status_code)
+        metrics.series(_REQUESTS, self.service, method, route, status).inc()
+        if seconds is not None:
+            metrics.series(_SECONDS, self.service, method, route).observe(seconds)
+        if code := getattr(response, "problem", ""):
+            metrics.series(_PROBLEMS, self.service, code, status).inc()

@@ -1,0 +1,82 @@
+"""Log lines."""
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from chassis import logs
+
+
+def a_record(message: str = "hello", *args: object, **more: Any) -> logging.LogRecord:
+    record = logging.LogRecord("a.logger", logging.WARNING, "file", 1, message, args, None)
+    record.__dict__.update(more)
+    return record
+
+
+def line(record: logging.LogRecord) -> dict[str, Any]:
+    text = logs.JsonFormatter().format(record)
+    assert "\n" not in text
+    return json.loads(text)
+
+
+def test_record_is_one_json_line() -> None:
+    found = line(a_record("hello %s\n", "world", call_id="c1", created=0.5, request_id=None))
+
+    assert found == {
+        "time": "1970-01-01T00:00:00.500Z",
+        "level": "warning",
+        "logger": "a.logger",
+        "message": "hello world\n",
+        "call_id": "c1",
+    }
+
+
+def test_exception_is_text_without_secrets() -> None:
+    try:
+        raise ValueError("password=hunter2")
+    except ValueError:
+        found = line(a_record(exc_info=sys.exc_info()))
+
+    assert "Traceback" in found["exception"]
+    assert "hunter2" not in found["exception"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /login/authorized?code=SECRET&state=SECRET HTTP/1.1",
+        "/v1.0/links?access_token=SECRET",
+        '{"access_token": "SECRET"}',
+        "{'access_token': 'SECRET'}",
+        "Authorization: Bearer SECRET",
+        "Authorization: Basic SECRET==",
+        "{'Authorization': 'token SECRET'}",
+        "('Access-Token', 'SECRET')",
+        "Access-Token: SECRET",
+        "Set-Cookie: session=SECRET; Path=/",
+        "client_secret=SECRET",
+        "postgresql+psycopg2://user:SECRET@host/db",
+        "redis://:SECRET@host:6379/0",
+        "a token dlk_SECRET here",
+        "gho_SECRET",
+    ],
+)
+def test_secrets_are_redacted(text: str) -> None:
+    assert "SECRET" not in logs.redact(text)
+    assert "redacted" in logs.redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status code: 503",
+        "the state of things",
+        "http://127.0.0.1:5000/v1.0/links",
+        "no_such_link: You have no link with this URL.",
+    ],
+)
+def test_plain_text_is_left_alone(text: str) -> None:
+    assert logs.redact(text) == text
