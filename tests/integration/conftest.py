@@ -3,6 +3,7 @@
 A test that stops a server starts it again before it ends.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ def server_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+# The programs of another PostgreSQL than the wheel's: see docs/databases.md.
+POSTGRES = os.environ.get("TEST_POSTGRES")
 AnyServer = TypeVar("AnyServer", bound=Server)
 
 
@@ -40,10 +43,15 @@ def running(server: AnyServer) -> Iterator[AnyServer]:
     server.stop()
 
 
+def a_postgres(folder: Path) -> PostgresServer:
+    """Return a PostgreSQL of the version that is to be tested, not started."""
+    return PostgresServer(folder, ports.free_port(), programs=Path(POSTGRES) if POSTGRES else None)
+
+
 @pytest.fixture(scope="session")
 def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     """Return PostgreSQL with the services' databases, which are empty."""
-    for server in running(PostgresServer(server_folder / "postgres", ports.free_port())):
+    for server in running(a_postgres(server_folder / "postgres")):
         for name in DATABASES:
             server.ensure_database(Database.of(name))
         yield server

@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nameko
+import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, MetaData, create_engine
 
 from embedded.postgres import PostgresServer
@@ -28,20 +32,44 @@ def unmigrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Da
 def migrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Engine]:
     """Make a database as alembic makes it; connect as the service does, with its rights."""
     with unmigrated(postgres, service, name) as database:
-        alembic(service, "upgrade", "head", uri=postgres.uri(name, database.owner))
+        migrate(service, command.upgrade, "head", uri=postgres.uri(name, database.owner))
         engine = create_engine(postgres.uri(name, service), pool_size=40, max_overflow=0)
         yield engine
         engine.dispose()
 
 
+def migrate(
+    service: str,
+    what: Callable[[Config, str], None],
+    revision: str,
+    uri: str,
+    scripts: Path | None = None,
+) -> None:
+    """Do the same in this process, which takes a tenth of the time; ``scripts`` may be others."""
+    settings = Config(ROOT / service / "alembic.ini")
+    if scripts is not None:
+        settings.set_main_option("script_location", str(scripts))
+    before = dict(nameko.config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv(owner_key(service), uri)
+        what(settings, revision)
+    nameko.config.clear()
+    nameko.config.update(before)
+
+
+def owner_key(service: str) -> str:
+    """Return the variable that holds the address of the tables' owner."""
+    return f"{service.removesuffix('_svc').upper()}_DB_OWNER_URI"
+
+
 def alembic(service: str, *arguments: str, uri: str) -> str:
     """Run alembic as an operator does, at the address of the tables' owner."""
-    command = [sys.executable, "-W", "ignore", "-m", "alembic", "-c", f"{service}/alembic.ini"]
-    key = f"{service.removesuffix('_svc').upper()}_DB_OWNER_URI"
+    program = [sys.executable, "-W", "ignore", "-m", "alembic", "-c", f"{service}/alembic.ini"]
     done = subprocess.run(
-        [*command, *arguments],
+        [*program, *arguments],
         cwd=ROOT,
-        env={**os.environ, key: uri},
+        env={**os.environ, owner_key(service): uri},
         capture_output=True,
         text=True,
     )

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from embedded import ports
 from embedded.postgres import PostgresServer
 from embedded.roles import Database
-from tests.integration.conftest import DATABASES, running
+from tests.integration.conftest import DATABASES, a_postgres, running
 from tests.integration.psql import Psql
 from tests.processes import ROOT
 
@@ -31,7 +30,7 @@ DUMP = {
 @pytest.fixture(scope="module")
 def fresh(server_folder: Path) -> Iterator[PostgresServer]:
     """Return a server without our databases, on which an administrator is no superuser."""
-    for server in running(PostgresServer(server_folder / "fresh", ports.free_port())):
+    for server in running(a_postgres(server_folder / "fresh")):
         server.execute("CREATE ROLE admin LOGIN CREATEROLE CREATEDB")
         if int(server.execute("SHOW server_version_num")[0][0]) < 150000:
             # There, a managed server's administrator is what may grant on `public`.

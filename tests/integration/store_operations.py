@@ -1,0 +1,130 @@
+"""All that the services ask of their databases: each operation of each store, and the relay's.
+
+The same statements in the same order, with the same rows, on every new database.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+import link_svc.models
+import social_graph_svc.models
+import user_svc.models
+from chassis.database import Store
+from chassis.errors import ServiceError
+from chassis.outbox import EventDispatcher
+from chassis.outbox_rows import OutboxRows
+from link_svc import schemas
+from link_svc.listing import Order, Position, Query
+from link_svc.store import LinkStore
+from social_graph_svc import domain as follows
+from social_graph_svc.store import FollowStore
+from user_svc import domain as users
+from user_svc.store import UserStore
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+BEFORE_ALL = Position(datetime(2000, 1, 1, tzinfo=UTC), 0)
+AFTER_ALL = Position(datetime(3000, 1, 1, tzinfo=UTC), 0)
+
+
+def refused(code: str, act: Callable[..., Any], *arguments: Any) -> None:
+    with pytest.raises(ServiceError) as refusal:
+        act(*arguments)
+    assert refusal.value.code == code
+
+
+def check(store: Any, models: Any, engine: Engine) -> None:
+    """Ask what readiness asks."""
+    provider = Store(store, models.Base)
+    provider.engine = engine
+    provider.check()
+
+
+def drain(engine: Engine, models: Any, expected: int) -> None:
+    """Take the outbox's rows and delete them, as the relay does."""
+    events, leases = models.OutboxEvent.__table__, models.OutboxLease.__table__
+    rows = OutboxRows(engine, events, leases, "events")
+    taken = [row.id for row in rows.take(frozenset({"somebody-else"}))]
+    assert len(taken) == expected
+    rows.finish(taken[:1], release=False)
+    rows.finish(taken[1:], release=True)
+    assert not rows.take(frozenset())
+
+
+def use_links(engine: Engine) -> None:
+    models = link_svc.models
+    check(LinkStore, models, engine)
+    dispatcher = EventDispatcher("events", models.OutboxEvent, models.OutboxLease)
+    with Session(engine, expire_on_commit=False) as session:
+        store = LinkStore(session, dispatcher.dispatch_for(session))
+        news = [
+            schemas.new_link("alice", {"url": f"https://example.com/{n}", "tags": ["a", f"t{n}"]})
+            for n in range(3)
+        ]
+        for new in news:
+            assert store.add(new, 3).title
+        refused("link_exists", store.add, news[0], 9)
+        refused("too_many_links", store.add, schemas.new_link("alice", {"url": "ftp://h/"}), 3)
+        wish = {"url": news[0].key.url, "title": "T", "add_tags": ["b"], "remove_tags": ["a"]}
+        assert store.update(schemas.changes("alice", wish)).tags == ("b", "t0")
+        refused("no_such_link", store.update, schemas.changes("bob", wish))
+        assert store.delete(news[2].key).url == news[2].key.url
+        refused("no_such_link", store.delete, news[2].key)
+        for tags in (frozenset[str](), frozenset({"a"}), frozenset({"a", "t1"})):
+            for order, after in ((Order.OLDEST, BEFORE_ALL), (Order.NEWEST, AFTER_ALL)):
+                for position in (None, after):
+                    query = Query("alice", tags=tags, order=order, after=position)
+                    assert len(store.page(query).links) == 1 + (not tags)
+    drain(engine, models, expected=5)
+
+
+def use_follows(engine: Engine) -> None:
+    models = social_graph_svc.models
+    check(FollowStore, models, engine)
+    dispatcher = EventDispatcher("events", models.OutboxEvent, models.OutboxLease)
+    with Session(engine, expire_on_commit=False) as session:
+        store = FollowStore(session, dispatcher.dispatch_for(session))
+        for follower in ("alice", "carol"):
+            store.add(follows.Follow(follower, "bob"))
+        refused("already_following", store.add, follows.Follow("alice", "bob"))
+        for side, username in ((follows.Side.FOLLOWERS, "bob"), (follows.Side.FOLLOWING, "alice")):
+            for after in ("", "a"):
+                assert store.names(follows.Query(side, username, after, 1))
+        store.remove(follows.Follow("carol", "bob"))
+        refused("not_following", store.remove, follows.Follow("carol", "bob"))
+    drain(engine, models, expected=3)
+
+
+def use_users(engine: Engine) -> None:
+    check(UserStore, user_svc.models, engine)
+    with Session(engine, expire_on_commit=False) as session:
+        store = UserStore(session)
+        bob = users.Identity("github", "1", "bob", "Bob", "bob@example.com")
+        first, second, third = (a_token(n, NOW + timedelta(days=31 * n)) for n in range(3))
+        assert store.sign_in(bob, first).username == "bob"
+        assert store.verify(first.hash, NOW).username == "bob"
+        assert store.verify(first.hash, NOW + users.USED_AGAIN_AFTER).username == "bob"
+        other = users.Identity("github", "2", "bob")
+        assert store.sign_in(other, second).username == "bob-2"
+        renamed = users.Identity("github", "1", "robert", "Robert", "r@example.com")
+        assert store.sign_in(renamed, third) == users.User("bob", "Robert", "r@example.com")
+        refused("access_denied", store.verify, first.hash, NOW)  # it had expired: forgotten
+        assert store.get("BOB").name == "Robert"
+        refused("no_such_user", store.get, "nobody")
+        store.revoke(second.hash)
+        refused("access_denied", store.verify, second.hash, NOW)
+
+
+def a_token(number: int, now: datetime) -> users.AccessToken:
+    return users.AccessToken(f"dlk_{number:043}", now, now + timedelta(days=30))
+
+
+USES: dict[str, Callable[[Engine], None]] = {
+    "link_svc": use_links,
+    "social_graph_svc": use_follows,
+    "user_svc": use_users,
+}
