@@ -5,11 +5,15 @@ from sqlalchemy import text
 # In each change the owner's row comes first. From then on, until the commit, the owner's other
 # changes wait: the count is exact, the version has no gaps, and the clock, read under that lock
 # and never set back, makes rows visible in the order of their keys, as paging by key needs.
+#
+# Versions begin at the clock in milliseconds, not at 1: an owner whose row was lost, with a
+# database that was restored from a backup, goes on above the versions that the stream has seen.
 ADD = text(
     """
     WITH turn AS (
         INSERT INTO owners AS o (owner, link_count, version, changed_at)
-        VALUES (:owner, 1, 1, clock_timestamp())
+        VALUES (:owner, 1, CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint),
+                clock_timestamp())
         ON CONFLICT (owner) DO UPDATE
            SET link_count = o.link_count + 1, version = o.version + 1,
                changed_at = greatest(clock_timestamp(), o.changed_at)

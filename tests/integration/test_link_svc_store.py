@@ -36,16 +36,27 @@ class Database:
         return LinkStore(session, self.events_of.dispatch_for(session))
 
     def events(self):
+        """Return (type, owner, data) of each, with versions that count from 1."""
         columns = (OutboxEvent.type, OutboxEvent.subject, OutboxEvent.data)
-        return [tuple(row) for row in self.rows(select(*columns).order_by(OutboxEvent.id))]
+        events = [tuple(row) for row in self.rows(select(*columns).order_by(OutboxEvent.id))]
+        before = {}
+        for _, owner, data in events:
+            data["version"] -= before.setdefault(owner, data["version"] - 1)
+        return events
+
+    def first_version(self, owner="alice"):
+        first = select(OutboxEvent.data).where(OutboxEvent.subject == owner)
+        return self.rows(first.order_by(OutboxEvent.id).limit(1))[0][0]["version"]
 
     def rows(self, statement):
         with self.engine.connect() as connection:
             return connection.execute(statement).all()
 
     def counters(self, owner="alice"):
+        """Return the number of links, and of changes as the version tells it."""
         query = select(models.Owner.link_count, models.Owner.version)
-        return [tuple(row) for row in self.rows(query.where(models.Owner.owner == owner))]
+        rows = self.rows(query.where(models.Owner.owner == owner))
+        return [(count, version - self.first_version(owner) + 1) for count, version in rows]
 
 
 class Memory:
@@ -195,6 +206,15 @@ def test_versions_of_an_owner_grow_by_one_and_refusals_take_none(home, store):
         ("link.deleted", "alice", 3),
         ("link.added", "alice", 4),
     ]
+
+
+def test_versions_begin_above_those_of_an_owner_who_was_lost(database):
+    for url in names(20):
+        add(database.store(), url)
+    last = database.first_version() + 19
+    service_database.empty(database.engine, models.Base.metadata)
+    add(database.store())
+    assert database.first_version() > last
 
 
 def test_an_update_changes_what_it_names(home, store):
