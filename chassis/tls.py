@@ -9,6 +9,7 @@ from eventlet.green import ssl as green_ssl
 from nameko.exceptions import ConfigurationError
 
 from chassis import config
+from chassis.tls_socket import TlsSocket
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +21,14 @@ class Tls:
     ``key`` our own; each may be empty. Raises ConfigurationError, naming the key.
     """
 
-    def __init__(self, ca: str, cert: str, key: str, *, server: bool = False) -> None:
+    def __init__(
+        self, ca: str, cert: str, key: str, *, server: bool = False, alpn: str = ""
+    ) -> None:
         self._server = server
+        self._alpn = alpn
         self._ca, self._cert, self._key = ca, cert, key
         self._paths = {name: str(config.optional(name, "")) for name in (ca, cert, key)}
-        for one, other in ((cert, key), (key, cert)):
+        for one, other in ((cert, key), (key, cert), (ca, cert if server else ca)):
             if self._paths[one] and not self._paths[other]:
                 raise ConfigurationError(f"{other} is empty, but {one} is not")
         self._context = self._load()
@@ -34,10 +38,9 @@ class Tls:
         """Say whether any file is configured."""
         return any(self._paths.values())
 
-    @property
-    def shows(self) -> bool:
-        """Say whether we have a certificate of our own."""
-        return bool(self._paths[self._cert])
+    def wrap(self, sock: Any, server_name: str | None = None) -> TlsSocket:
+        """Return a connected socket with TLS; a client says whose certificate it wants to see."""
+        return TlsSocket(sock, self.context(), alpn=self._alpn, server_name=server_name)
 
     def context(self) -> Any:
         """Return the context for a new connection, from the files as they are now."""
@@ -67,6 +70,8 @@ class Tls:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # Or writing might have to read, which another green thread does.
         context.options |= ssl.OP_NO_RENEGOTIATION
+        if self._alpn:
+            context.set_alpn_protocols([self._alpn])
         if authority := self._read(self._ca):
             self._use(self._ca, context.load_verify_locations, authority)
             context.verify_mode = ssl.CERT_REQUIRED

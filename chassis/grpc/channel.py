@@ -6,6 +6,7 @@ server is away, then or later.
 
 import logging
 import random
+import ssl
 import time
 
 import eventlet
@@ -16,6 +17,7 @@ from chassis.grpc import framing
 from chassis.grpc.client_connection import ClientConnection, NotProcessed
 from chassis.grpc.sender import RawHeaders
 from chassis.grpc.statuses import away, timed_out
+from chassis.tls import Tls, reason
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +30,18 @@ ATTEMPTS = 3
 class Channel:
     """One HTTP/2 connection at a time to ``host``, looked up anew for each connection."""
 
-    def __init__(self, host: str, port: int, limit: int = framing.MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        limit: int = framing.MAX_MESSAGE_BYTES,
+        tls: Tls | None = None,
+    ) -> None:
         self.host = host
         self.port = port
         self.limit = limit
+        self._tls = tls
+        self._distrusted = False
         self._connection: ClientConnection | None = None
         self._connecting: Event | None = None
         self._pause = FIRST_PAUSE_SECONDS
@@ -79,13 +89,24 @@ class Channel:
         try:
             connection = self._reach()
             self._pause = FIRST_PAUSE_SECONDS
+            self._distrusted = False
         except Exception as error:
-            log.debug("cannot reach %s:%d: %s", self.host, self.port, error)
+            self._complain(error)
             self._not_before = time.monotonic() + self._pause * random.uniform(0.5, 1)  # noqa: S311
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
         finally:
             self._connection, self._connecting = connection, None
             connected.send(connection)
+
+    def _complain(self, error: Exception) -> None:
+        """Log, once and not for every try, what does not pass by itself."""
+        log.debug("cannot reach %s:%d: %s", self.host, self.port, error)
+        if isinstance(error, ssl.SSLError) and not self._distrusted:
+            self._distrusted = True
+            log.warning(
+                "no TLS with %s:%d (%s); see GRPC_TLS_CA_FILE and its like",
+                *(self.host, self.port, reason(error)),
+            )
 
     def _reach(self) -> ClientConnection:
         """Return a connection whose server has greeted us: a frozen one accepts, but is silent."""
@@ -93,10 +114,13 @@ class Channel:
         try:
             with eventlet.Timeout(CONNECT_SECONDS, TimeoutError("no greeting")):
                 sock = socket.create_connection((self.host, self.port))
+                if self._tls is not None:
+                    sock = self._tls.wrap(sock, self.host)
+                    sock.handshake()
                 connection = ClientConnection(sock, self.limit)
                 eventlet.spawn_n(connection.run)
                 if not connection.greeted.wait():
-                    raise ConnectionError("no HTTP/2")
+                    raise connection.failure or ConnectionError("no HTTP/2")
         except BaseException:
             if connection is not None:
                 connection.abort()

@@ -20,6 +20,7 @@ from chassis.container import DEADLINE
 from chassis.grpc import statuses
 from chassis.grpc.channel import Channel
 from chassis.grpc.sender import RawHeaders
+from chassis.tls import Tls
 
 
 class GrpcClient(DependencyProvider):
@@ -47,12 +48,13 @@ class GrpcClient(DependencyProvider):
         places = config.positive_integer("RPC_CALLS_IN_FLIGHT")
         self.calls = PeerCalls(self.container.service_name, self.target, places)
         self.inspector = Inspector(self.stub_cls)
-        host, port = _parse_target(self.target_key)
-        self.channel = Channel(host, port, config.positive_integer("GRPC_MAX_MESSAGE_BYTES"))
+        scheme, host, port = _parse_target(self.target_key)
+        limit = config.positive_integer("GRPC_MAX_MESSAGE_BYTES")
+        self.channel = Channel(host, port, limit, _tls(self.target_key, scheme))
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._headers = [
             (b":method", b"POST"),
-            (b":scheme", b"http"),
+            (b":scheme", scheme.encode()),
             (b":authority", authority.encode()),
             (b"te", b"trailers"),
             (b"content-type", b"application/grpc+proto"),
@@ -108,12 +110,19 @@ def _metadata(context_data: dict[str, Any]) -> RawHeaders:
     return HeaderManager.encode(metadata_from_context_data(data))
 
 
-def _parse_target(key: str) -> tuple[str, int]:
+def _tls(key: str, scheme: str) -> Tls | None:
+    tls = Tls("GRPC_TLS_CA_FILE", "GRPC_TLS_CERT_FILE", "GRPC_TLS_KEY_FILE", alpn="h2")
+    if tls and scheme != "https":
+        raise ConfigurationError(f"{key} must be https://host:port where GRPC_TLS_… is set")
+    return tls if scheme == "https" else None
+
+
+def _parse_target(key: str) -> tuple[str, str, int]:
     target = config.text(key)
     try:
         url = urlsplit(target if "//" in target else f"//{target}")
-        if url.scheme in ("", "http") and url.hostname and url.port:
-            return url.hostname, url.port
+        if url.scheme in ("", "http", "https") and url.hostname and url.port:
+            return url.scheme or "http", url.hostname, url.port
     except ValueError:
         pass
-    raise ConfigurationError(f"{key} must be http://host:port, not {target!r}")
+    raise ConfigurationError(f"{key} must be http://host:port or https://host:port, not {target!r}")

@@ -35,6 +35,8 @@ FAREWELL_SECONDS = 0.5
 class Connection(Sender):
     """One end of an HTTP/2 connection; subclasses say what its events mean."""
 
+    failure: Exception | None = None  # what has ended it
+
     def greet(self) -> None:
         """Say that we speak HTTP/2, and how."""
         self.h2.initiate_connection()
@@ -46,6 +48,7 @@ class Connection(Sender):
             self._send()
             self._read()
         except (H2Error, OSError, EOFError) as error:
+            self.failure = error
             log.debug("connection ended: %s", error)
         except Exception:
             log.exception("connection failed")

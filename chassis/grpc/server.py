@@ -17,6 +17,7 @@ from chassis.grpc.call import Call
 from chassis.grpc.health import Health
 from chassis.grpc.server_connection import ServerConnection
 from chassis.readiness import Readiness
+from chassis.tls import Tls
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,14 @@ class GrpcServer(SharedExtension):
         self.grace = config.positive("STOP_GRACE_SECONDS")
         self.max_connections = config.positive_integer("MAX_CONNECTIONS")
         self.max_message_bytes = config.positive_integer("GRPC_MAX_MESSAGE_BYTES")
+        self.max_age = config.positive("GRPC_MAX_CONNECTION_AGE_SECONDS")
+        self.tls = Tls(
+            "GRPC_TLS_CLIENT_CA_FILE",
+            "GRPC_TLS_CERT_FILE",
+            "GRPC_TLS_KEY_FILE",
+            server=True,
+            alpn="h2",
+        )
         health = Health(self)
         self.register("/grpc.health.v1.Health/Check", Method(health.check))
         self.register("/grpc.health.v1.Health/Watch", Method(health.watch, bounded=False))
@@ -79,7 +88,7 @@ class GrpcServer(SharedExtension):
         if len(self.connections) >= self.max_connections and not self._make_room():
             sock.close()
             return
-        connection = ServerConnection(sock, self)
+        connection = ServerConnection(self.tls.wrap(sock) if self.tls else sock, self)
         self.connections.add(connection)
         eventlet.spawn_n(connection.run)
 

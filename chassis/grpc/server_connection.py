@@ -1,5 +1,6 @@
 """A client's connection to our server, and which calls are let through to a method."""
 
+import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,9 @@ class ServerConnection(Connection):
         self.server = server
         self.calls: dict[int, Call] = {}
         self.last_call = 0.0
+        self._farewell_said = False
         self._farewell_heard = False
+        self._age: Any = None
         self._patience = hubs.get_hub().schedule_call_global(PREFACE_SECONDS, self.abort)
 
     def greet(self) -> None:
@@ -50,6 +53,9 @@ class ServerConnection(Connection):
 
         The answer to the PING says that the client has read this, and sent nothing after it.
         """
+        if self._farewell_said:
+            return
+        self._farewell_said = True
         self._patience.cancel()
         self._patience = hubs.get_hub().schedule_call_global(FAREWELL_SECONDS, self.on_pong)
         try:
@@ -60,8 +66,14 @@ class ServerConnection(Connection):
         self.flush()
 
     def on_settings(self) -> None:
-        """The client speaks HTTP/2."""
-        self._patience.cancel()
+        """The client speaks HTTP/2. It shall connect anew now and then: perhaps to a new server.
+
+        Connections that were made together do not end together.
+        """
+        if self._age is None:
+            self._patience.cancel()
+            seconds = self.server.max_age * random.uniform(0.8, 1.2)  # noqa: S311
+            self._age = hubs.get_hub().schedule_call_global(seconds, self.say_farewell)
 
     def on_pong(self) -> None:
         """The client has read our farewell, or has had the time to."""
@@ -136,7 +148,8 @@ class ServerConnection(Connection):
 
     def on_closed(self) -> None:
         """Let go of everything."""
-        self._patience.cancel()
+        for timer in filter(None, (self._patience, self._age)):
+            timer.cancel()
         while self.calls:
             self.calls.popitem()[1].close()
         self.server.left(self)

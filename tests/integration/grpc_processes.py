@@ -28,6 +28,7 @@ def settings(**more: Any) -> dict[str, Any]:
         "STOP_GRACE_SECONDS": 5,
         "MAX_CONNECTIONS": 512,
         "GRPC_MAX_MESSAGE_BYTES": 4 * 1024 * 1024,
+        "GRPC_MAX_CONNECTION_AGE_SECONDS": 60,
         "SERVICE_CONTAINER_CLS": "chassis.container.Container",
         "max_workers": 64,
         **more,
