@@ -19,7 +19,7 @@ from link_svc import store as store_module
 from link_svc.models import OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from tests.fakes.link_svc import FakeLinkStore
-from tests.integration import service_database
+from tests.integration import pgbouncer, service_database
 
 URL = "https://example.com/a"
 
@@ -85,9 +85,15 @@ def database(engine):
     return Database(engine)
 
 
-@pytest.fixture(params=["memory", "database"])
+@pytest.fixture
+def pooled(database, postgres, server_folder):
+    with pgbouncer.before(postgres, server_folder, database.engine) as engine:
+        yield Database(engine)
+
+
+@pytest.fixture(params=["memory", "database", pytest.param("pooled", marks=pytest.mark.long)])
 def home(request):
-    return Memory() if request.param == "memory" else request.getfixturevalue("database")
+    return Memory() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The social graph service as a process: calls over the bus, events in the stream."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 from nameko import config
@@ -10,7 +11,7 @@ from nameko.standalone.rpc import ClusterRpcClient
 from chassis import nats
 from chassis.errors import AlreadyExists, Unavailable
 from embedded import ports
-from tests.integration import service_database
+from tests.integration import pgbouncer, service_database
 from tests.processes import ROOT, ServiceProcess, until
 
 
@@ -22,14 +23,20 @@ def uri(postgres):
 
 @pytest.fixture
 def graph(uri, nats_url, tmp_path):
+    with running(nats_url, tmp_path, DB_URIS={"social_graph_svc:Base": uri}) as graph:
+        yield graph
+
+
+@contextmanager
+def running(nats_url, folder, **settings):
     settings = load_config((ROOT / "config.yaml").read_text()) | {
         "AMQP_URI": nats_url,
         "NATS_URL": nats_url,
         "HTTP_PORTS": {"social_graph_svc": ports.free_port()},
-        "DB_URIS": {"social_graph_svc:Base": uri},
+        **settings,
     }
     config.update(settings)
-    process = ServiceProcess("social_graph_svc.service", config=settings, folder=tmp_path)
+    process = ServiceProcess("social_graph_svc.service", config=settings, folder=folder)
     process.start()
     try:
         with ClusterRpcClient() as client:
@@ -85,3 +92,14 @@ def test_events_go_on_after_a_restart_of_the_database(graph, postgres):
     graph.follow("carol", "eve")
     versions = [event["data"]["version"] for event in events_of("carol", last=2)]
     assert versions == [1, 2]
+
+
+def test_calls_and_events_pass_a_pooler(uri, postgres, server_folder, nats_url, tmp_path):
+    with pgbouncer.running(postgres, server_folder) as pooler:
+        pooled = {"social_graph_svc:Base": pgbouncer.through(pooler, uri)}
+        with running(nats_url, tmp_path, DB_URIS=pooled, DB_SET_TIMEOUTS=False) as graph:
+            for name in ("a", "b", "c"):
+                graph.follow("dave", name)
+            assert graph.get_following("dave")["usernames"] == ["a", "b", "c"]
+            versions = [event["data"]["version"] for event in events_of("dave", last=3)]
+            assert versions == [1, 2, 3]

@@ -15,7 +15,7 @@ from social_graph_svc.domain import Follow, Side
 from social_graph_svc.models import Base, FollowRow, OutboxEvent, OutboxLease
 from social_graph_svc.store import FollowStore, select_names
 from tests.fakes.social_graph_svc import FakeFollowStore
-from tests.integration import service_database
+from tests.integration import pgbouncer, service_database
 
 
 class Database:
@@ -61,9 +61,15 @@ def database(engine):
     return Database(engine)
 
 
-@pytest.fixture(params=["memory", "database"])
+@pytest.fixture
+def pooled(database, postgres, server_folder):
+    with pgbouncer.before(postgres, server_folder, database.engine) as engine:
+        yield Database(engine)
+
+
+@pytest.fixture(params=["memory", "database", pytest.param("pooled", marks=pytest.mark.long)])
 def home(request):
-    return Memory() if request.param == "memory" else request.getfixturevalue("database")
+    return Memory() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture

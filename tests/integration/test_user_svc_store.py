@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound, Unauthenticated
 from tests.fakes.user_svc import FakeUserStore
-from tests.integration import service_database
+from tests.integration import pgbouncer, service_database
 from user_svc import domain
 from user_svc.models import Base, IdentityRow, TokenRow, UserRow
 from user_svc.store import UserStore
@@ -67,9 +67,15 @@ def database(engine):
     return Database(engine)
 
 
-@pytest.fixture(params=["memory", "database"])
+@pytest.fixture
+def pooled(database, postgres, server_folder):
+    with pgbouncer.before(postgres, server_folder, database.engine) as engine:
+        yield Database(engine)
+
+
+@pytest.fixture(params=["memory", "database", pytest.param("pooled", marks=pytest.mark.long)])
 def home(request):
-    return Memory() if request.param == "memory" else request.getfixturevalue("database")
+    return Memory() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture
