@@ -8,13 +8,19 @@ from nameko_sqlalchemy import DatabaseSession
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from chassis.database_errors import NOT_MIGRATED
 from chassis.errors import Unavailable
-from chassis.postgres import make_engine
+from chassis.outage import Outage
+from chassis.postgres import database_url, make_engine, place
 
 _log = logging.getLogger(__name__)
 
-_MISSING_TABLES = text(
-    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NULL"
+# What a newer release has added does not trouble an older one, which may run beside it.
+_MISSING_COLUMNS = text(
+    "SELECT DISTINCT CASE WHEN to_regclass(tab) IS NULL THEN tab ELSE tab || '.' || col END"
+    " FROM unnest(CAST(:tables AS text[]), CAST(:columns AS text[])) AS wanted (tab, col)"
+    " WHERE NOT EXISTS (SELECT FROM pg_attribute"
+    " WHERE attrelid = to_regclass(tab) AND attname = col AND NOT attisdropped) ORDER BY 1"
 )
 
 
@@ -50,7 +56,9 @@ class Store(DatabaseSession):
 
     def setup(self) -> None:
         """Make the engine; nothing is connected, so the database may come later."""
-        self.engine = make_engine(self.container.service_name)
+        service = self.container.service_name
+        self.outage = Outage(place(database_url(service)))
+        self.engine = make_engine(service, self.outage)
         self.Session = sessionmaker(bind=self.engine, **self.session_options)
         if self.events is not None:
             self.events.engine = self.engine
@@ -78,9 +86,17 @@ class Store(DatabaseSession):
             session.invalidate()
 
     def check(self) -> None:
-        """Raise Unavailable unless the database answers and has our tables."""
-        tables = list(self.declarative_base.metadata.tables)
-        with self.engine.connect() as connection:
-            missing = connection.scalars(_MISSING_TABLES, {"names": tables}).all()
+        """Raise Unavailable unless the database answers and has our tables and columns."""
+        missing = self._missing()
         if missing:
-            raise Unavailable("database_not_migrated", f"Tables are missing: {', '.join(missing)}.")
+            why = f"its migrations are not applied: {', '.join(missing)} not there"
+            self.outage.begin(why, NOT_MIGRATED)
+            raise Unavailable("database_not_migrated", f"The database lacks {', '.join(missing)}.")
+
+    def _missing(self) -> list[str]:
+        """Return the tables that are not there, and the columns of those that are."""
+        tables = self.declarative_base.metadata.tables.items()
+        wanted = [(name, column.name) for name, table in tables for column in table.columns]
+        names = dict(zip(("tables", "columns"), map(list, zip(*wanted, strict=True)), strict=True))
+        with self.engine.connect() as connection:
+            return list(connection.scalars(_MISSING_COLUMNS, names))

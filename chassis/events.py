@@ -14,16 +14,18 @@ import eventlet
 from eventlet.event import Event as Done
 from nameko.extensions import Entrypoint
 
-from chassis import config, streams
+from chassis import backoff, config, nats, streams
 from chassis.cloudevents import Event
 from chassis.consumption import Consumption
 from chassis.errors import InvalidInput, ServiceError, Unavailable
+from chassis.outage import Outage
 
 log = logging.getLogger(__name__)
 
 _ACK_WAIT_SECONDS = 2.5
 _IN_PROGRESS_SECONDS = 0.8
-_RETRY_SECONDS = 0.5
+_RETRY_SECONDS = (0.25, 2.0)
+_PATIENCE_TRIES = 3  # what a restart of NATS may cost
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 _MAX_TRIES = 5  # of an event that fails for a reason of its own
 _MAX_DELIVERIES = 20  # of an event that takes its handler's process down
@@ -46,6 +48,8 @@ class NatsHandler(Entrypoint):
         self._stopping = False
         self._idle: Any = None
         self._pull: streams.Pull | None = None
+        self._failures = 0
+        self._trouble = Outage(f"the stream {stream}")
         super().__init__(expected_exceptions=ServiceError, **kwargs)
 
     def setup(self) -> None:
@@ -78,14 +82,15 @@ class NatsHandler(Entrypoint):
                 try:
                     self._consume()
                 except (Unavailable, streams.PullEnded) as error:
-                    log.debug("consuming %s begins anew: %s", self.stream, error)
-                    eventlet.sleep(_RETRY_SECONDS)
+                    self._rest(error)
         finally:
             self._idle.send(None)
 
     def _consume(self) -> None:
         """Handle messages until told to stop; raise Unavailable or PullEnded."""
         streams.ensure_consumer(self.stream, self.durable, _ACK_WAIT_SECONDS, timeout=2)
+        self._failures = 0
+        self._trouble.end()
         pull = self._pull = streams.Pull(self.stream, self.durable)
         try:
             while not self._stopping:
@@ -95,6 +100,14 @@ class NatsHandler(Entrypoint):
         finally:
             self._pull = None
             pull.close()
+
+    def _rest(self, error: Exception) -> None:
+        """Wait before the next try; complain where NATS is there, and yet there is no stream."""
+        log.debug("consuming %s begins anew: %s", self.stream, error)
+        self._failures += 1
+        if self._failures > _PATIENCE_TRIES and nats.streams().connected:
+            self._trouble.begin(str(error.__cause__ or error))
+        eventlet.sleep(backoff.seconds(self._failures, *_RETRY_SECONDS))
 
     def _handle(self, message: Any) -> None:
         progress = eventlet.spawn_after(_IN_PROGRESS_SECONDS, self._keep_alive, message)

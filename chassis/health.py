@@ -14,6 +14,7 @@ from chassis.measurements import Measurements
 from chassis.metrics import REGISTRY
 from chassis.readiness import Readiness
 from chassis.telemetry import Telemetry
+from chassis.watch import Watch
 from chassis.webserver import WebServer
 from chassis.wsgi import Page
 
@@ -52,6 +53,7 @@ class HealthServer(DependencyProvider):
     metrics_server = MetricsServer()
     readiness = Readiness()
     measurements = Measurements()
+    watch = Watch()
 
     def setup(self) -> None:
         """Add the pages."""

@@ -10,28 +10,16 @@ from eventlet.hubs import trampoline
 from nameko.exceptions import ConfigurationError
 from psycopg2 import extensions
 from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from chassis import config, metrics
-from chassis.errors import Unavailable
+from chassis.database_errors import ERRORS, KINDS, Translator, unavailable
+from chassis.outage import Outage
 
 _log = logging.getLogger(__name__)
 
 _IN_USE = metrics.Watched("db_connections_in_use", "Database connections that are in use.")
 _MOST = metrics.Watched("db_connections_max", "Database connections that may be in use at a time.")
-_ERRORS = metrics.counter(
-    "db_errors",
-    "Errors of the database by kind: away, pool (none of our connections was free), busy (a "
-    "time-out, a lock, or no room), constraint, other.",
-    "kind",
-)
-_KINDS = ("away", "pool", "busy", "constraint", "other")
-
-# Table or column not there: the new version runs already, its migration has not yet.
-_NOT_MIGRATED = frozenset({"42P01", "42703"})
-_READ_ONLY = "25006"  # what a standby says until it has been promoted
-_LIMIT_OF_POSTGRES = "54"  # psycopg2 calls these operational, but a second try changes nothing
 
 
 def database_url(service: str, addresses: str = "DB_URIS") -> URL:
@@ -47,8 +35,14 @@ def database_url(service: str, addresses: str = "DB_URIS") -> URL:
     return url.set(drivername="postgresql+psycopg2")
 
 
-def make_engine(service: str) -> Engine:
-    """Return an engine whose every wait has an end."""
+def place(url: URL) -> str:
+    """Return what people call a database, without its password."""
+    user = f", as user {url.username}" if url.username else ""
+    return f"the database {url.database} at {url.host}:{url.port or 5432}{user}"
+
+
+def make_engine(service: str, outage: Outage | None = None) -> Engine:
+    """Return an engine whose every wait has an end, and which says once what it waits for."""
     statement_seconds = config.positive("DB_STATEMENT_TIMEOUT_SECONDS")
     _bound_green_waits(statement_seconds + 1)
     url = database_url(service)
@@ -69,9 +63,8 @@ def make_engine(service: str) -> Engine:
         },
     )
     _offer_numbers(service, engine)
-    translator = _Translator(service)
+    translator = Translator(service, outage or Outage(place(url)))
     event.listen(engine, "handle_error", translator.translate)
-    event.listen(engine, "connect", translator.note_connection)
     return engine
 
 
@@ -82,8 +75,8 @@ def _offer_numbers(service: str, engine: Engine) -> None:
     pool().service = service
     _IN_USE.watch(service, read=lambda: pool().checkedout())
     _MOST.watch(service, read=lambda: pool().size())
-    for kind in _KINDS:
-        _ERRORS.labels(service, kind)
+    for kind in KINDS:
+        ERRORS.labels(service, kind)
 
 
 def _connect_args(service: str, statement_seconds: float) -> dict[str, Any]:
@@ -121,62 +114,12 @@ class _Pool(QueuePool):
             return super().connect()
         except exc.TimeoutError as error:
             _log.warning("no database connection became free: %s", error)
-            _ERRORS.labels(self.service, "pool").inc()
-            raise _unavailable() from error
+            ERRORS.labels(self.service, "pool").inc()
+            raise unavailable() from error
 
 
 # SQLAlchemy tells there, under INFO, of each connection that an outage costs.
 logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
-
-
-class _Translator:
-    """Turns "try again later" in all its spellings into Unavailable; leaves real faults alone."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._away = False
-
-    def translate(self, context: ExceptionContext) -> None:
-        error = context.original_exception
-        # Before each use the pool asks "are you there?": a no is its own affair, it reconnects.
-        if context.is_pre_ping or not isinstance(error, psycopg2.Error):
-            return
-        away = context.is_disconnect or context.connection is None
-        _ERRORS.labels(self._service, "away" if away else _kind(error)).inc()
-        if away or _may_pass(error):
-            if not (away and self._away):  # of an outage, log the beginning alone
-                fact = _first_line(error)
-                _log.warning("the database did not answer: %s %s", error.pgcode or "-", fact)
-            self._away = self._away or away
-            raise _unavailable()
-
-    def note_connection(self, *_: object) -> None:
-        if self._away:
-            self._away = False
-            _log.warning("the database answers again")
-
-
-def _may_pass(error: psycopg2.Error) -> bool:
-    """Tell whether the same statement may succeed later: time-outs, locks, shutdown, no room."""
-    code = error.pgcode or ""
-    if code in _NOT_MIGRATED or code == _READ_ONLY:
-        return True
-    return isinstance(error, psycopg2.OperationalError) and not code.startswith(_LIMIT_OF_POSTGRES)
-
-
-def _kind(error: psycopg2.Error) -> str:
-    if isinstance(error, psycopg2.IntegrityError):
-        return "constraint"
-    return "busy" if _may_pass(error) else "other"
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable("database_unavailable", "The database did not answer in time; try again.")
-
-
-def _first_line(error: BaseException) -> str:
-    """Return the fact without the DETAIL, which may quote a person's data."""
-    return str(error).partition("\n")[0]
 
 
 def _bound_green_waits(seconds: float) -> None:

@@ -1,7 +1,8 @@
 """Is all that a service needs there? Its extensions know, and so does the connection to NATS.
 
 An extension with a ``check()`` method, which raises while its server is away, is asked; it may
-name itself for people in ``role``.
+name itself for people in ``role``, and know more of what is missing by an ``outage`` of its own
+(``None``: it says all that there is to say).
 """
 
 import time
@@ -13,12 +14,13 @@ from eventlet.semaphore import Semaphore
 from nameko.extensions import SharedExtension
 
 from chassis import metrics, nats
+from chassis.outage import Outage
 
 CHECK_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 
 # Not an extension of any service: the connections are the process's.
-_NATS = SimpleNamespace(role="NATS", check=nats.check)
+_NATS = SimpleNamespace(role="NATS", check=nats.check, outage=None)
 
 _READY = metrics.gauge("ready", "Whether the service can serve: 1 or 0.")
 _UP = metrics.gauge(
@@ -66,12 +68,25 @@ def _ask(extensions: list[Any]) -> dict[str, bool]:
 
 
 def _content(extension: Any) -> bool:
+    outage = _outage(extension)
     try:
         with eventlet.Timeout(CHECK_SECONDS):
             extension.check()
-    except (Exception, eventlet.Timeout):
+    except (Exception, eventlet.Timeout) as error:
+        silent = isinstance(error, eventlet.Timeout)
+        if outage:
+            outage.begin(f"no answer in {CHECK_SECONDS:g} s" if silent else str(error))
         return False
+    if outage:
+        outage.end()
     return True
+
+
+def _outage(extension: Any) -> Outage | None:
+    if not hasattr(extension, "outage"):
+        extension.outage = Outage(_role(extension))
+    outage: Outage | None = extension.outage
+    return outage
 
 
 def _role(extension: Any) -> str:

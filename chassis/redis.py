@@ -19,6 +19,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from chassis import config
+from chassis.outage import Outage
 
 TIMEOUT_SECONDS = 1.0
 
@@ -54,6 +55,8 @@ def may_pass(error: RedisError) -> bool:
 class RedisStore(DependencyProvider):
     """Inject ``store_cls(client)``, made once for the process."""
 
+    role = "Valkey"
+
     def __init__(self, store_cls: Callable[[Redis], Any], url_key: str = "REDIS_URL"):
         self.store_cls = store_cls
         self.url_key = url_key
@@ -64,6 +67,7 @@ class RedisStore(DependencyProvider):
             self.client = connect(config.text(self.url_key))
         except ValueError:
             raise ConfigurationError(f"{self.url_key} is not an address of Valkey") from None
+        self.outage = Outage(f"Valkey at {_place(self.client)}")
         self.store = self.store_cls(self.client)
 
     def stop(self) -> None:
@@ -76,4 +80,15 @@ class RedisStore(DependencyProvider):
 
     def check(self) -> None:
         """Raise unless the server answers: part of the service's readiness."""
-        self.client.ping()
+        try:
+            self.client.ping()
+        except RedisError as error:
+            self.outage.begin(str(error), type(error).__name__)
+            raise
+
+
+def _place(client: Redis) -> str:
+    """Return where the server is, without the password."""
+    options = client.get_connection_kwargs()
+    place: str = options.get("path") or f"{options.get('host')}:{options.get('port')}"
+    return place

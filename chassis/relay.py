@@ -10,7 +10,6 @@
 """
 
 import logging
-import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -22,9 +21,9 @@ import eventlet
 from eventlet.event import Event as Signal
 from sqlalchemy import Row
 
-from chassis import metrics, streams
+from chassis import backoff, metrics, streams
 from chassis.cloudevents import Event
-from chassis.errors import ServiceError
+from chassis.errors import ServiceError, Unavailable
 from chassis.outbox_rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
 
 # (stream, subject, body, message id, seconds) -> sequence; raises Unavailable
@@ -105,7 +104,7 @@ class Relay:
                 except Exception as error:
                     self._complain(error)
                     failures += 1
-                    self._stopped.wait(timeout=_backoff(failures))
+                    self._stopped.wait(timeout=backoff.seconds(failures, *_RETRY_SECONDS))
                 else:
                     failures = 0
                     if rest:
@@ -203,8 +202,9 @@ class Relay:
             log.info("events are published again")
 
     def _complain(self, error: Exception) -> None:
-        """Log the beginning of an outage, not every try."""
-        if not self._troubled:
+        """Log the beginning of an outage, not every try; of the database's it has been said."""
+        said = isinstance(error, Unavailable) and error.code == "database_unavailable"
+        if not self._troubled and not said:
             self._troubled = True
             unforeseen = not isinstance(error, ServiceError)
             log.warning("events wait in the outbox: %s", error, exc_info=unforeseen)
@@ -221,7 +221,9 @@ class Retries:
         """Let those that failed rest, each time for longer."""
         for subject in batch.failed:
             self._tries[subject] = self._tries.get(subject, 0) + 1
-            self._until[subject] = time.monotonic() + _backoff(self._tries[subject])
+            self._until[subject] = time.monotonic() + backoff.seconds(
+                self._tries[subject], *_RETRY_SECONDS
+            )
         long_ago = time.monotonic() - _RETRY_SECONDS[1]
         for subject in [subject for subject, until in self._until.items() if until < long_ago]:
             del self._until[subject], self._tries[subject]
@@ -235,8 +237,3 @@ class Retries:
         """Return for how many seconds nobody's rest ends."""
         waits = (until - time.monotonic() for until in self._until.values())
         return min((wait for wait in waits if wait > 0), default=float("inf"))
-
-
-def _backoff(tries: int) -> float:
-    first, last = _RETRY_SECONDS
-    return min(last, first * 2 ** min(tries - 1, 10)) * random.uniform(0.5, 1)  # noqa: S311

@@ -214,3 +214,29 @@ def test_stop_finishes_the_event_in_hand(
     publish(1)
     consume()
     until(lambda: numbers(written) == [0, 1])
+
+
+class PlainNats(NatsServer):
+    """A NATS whose operator has forgotten JetStream."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        (self.folder / "nats.conf").write_text(f"listen: 127.0.0.1:{self.port}\n")
+
+
+def test_nats_without_streams_is_told_once_and_waited_out(
+    server: NatsServer, consume: Callable[[], ServiceProcess], written: Path
+) -> None:
+    server.stop()
+    plain = PlainNats(server.folder, server.port)
+    plain.start()
+    try:
+        consumer = consume()
+        waiting = f"waiting for the stream {STREAM}: "
+        until(lambda: waiting in consumer.log.read_text())
+    finally:
+        plain.stop()
+    server.start()
+    publish(1)
+    until(lambda: numbers(written) == [1])
+    assert consumer.log.read_text().count(waiting) == 1

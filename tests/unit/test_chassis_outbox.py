@@ -1,6 +1,6 @@
 import pytest
 
-from chassis import relay
+from chassis import backoff, relay
 from chassis.errors import Unavailable
 from chassis.relay import Batch, Retries
 
@@ -13,7 +13,7 @@ def failed(*subjects):
 def clock(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(relay.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(relay.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(backoff.random, "uniform", lambda low, high: high)
     return now
 
 
@@ -49,6 +49,6 @@ def test_a_subject_that_has_recovered_is_forgotten(clock):
 
 
 def test_retries_are_spread_by_chance():
-    waits = {relay._backoff(3) for _ in range(20)}
+    waits = {backoff.seconds(3, *relay._RETRY_SECONDS) for _ in range(20)}
     assert len(waits) > 1
     assert all(0.2 <= wait <= 0.4 for wait in waits)

@@ -54,7 +54,8 @@ def test_value_that_is_no_port_is_refused(tmp_path: Path, value: str) -> None:
 def test_every_server_is_started_by_default(settings: Settings) -> None:
     wanted = {server.name for server, _ in servers.wanted(settings)}
     assert wanted == {"NATS", "PostgreSQL", "Valkey"}
-    assert servers.databases(settings) == ["link_svc", "social_graph_svc", "user_svc"]
+    databases = [database.name for database in servers.databases(settings)]
+    assert databases == ["link_svc", "social_graph_svc", "user_svc"]
 
 
 @pytest.mark.parametrize(
