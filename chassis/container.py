@@ -45,6 +45,7 @@ class Container(ServiceContainer):
             _wake_on_signals()
         _running.add(self)
         try:
+            nats.check_settings()
             super().start()
         except Exception:
             # eventlet (0.41.3) prints the traceback of a failing extension when its thread is

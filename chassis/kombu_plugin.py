@@ -1,4 +1,4 @@
-"""Make ``nats://`` a kombu transport wherever kombu is imported.
+"""Make ``nats://`` (and ``tls://``) a kombu transport wherever kombu is imported.
 
 kombu (5.7) has entry points for serializers and none for transports, and ``nameko shell``
 imports nothing of ours. So this module is loaded as a serializer, when kombu is first imported,
@@ -10,7 +10,7 @@ from functools import partial
 
 from kombu.transport import TRANSPORT_ALIASES
 
-TRANSPORT_ALIASES["nats"] = "chassis.bus:Transport"
+TRANSPORT_ALIASES["nats"] = TRANSPORT_ALIASES["tls"] = "chassis.bus:Transport"
 
 # kombu registers what the entry point names: JSON that refuses NaN, which is not JSON.
 SERIALIZER = (

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 
 from chassis import config, green_asyncio
 from chassis.errors import InvalidInput, Unavailable
-from chassis.nats_servers import Client, Servers
+from chassis.nats_servers import SCHEMES, Client, Servers
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Connection:
         self._client: Client | None = None
         self._subscriptions: set[Subscription] = set()
         self._loop = green_asyncio.loop()
-        self._complaint = ""
+        self._complaints: set[str] = set()  # of this outage
         self._denied: set[str] = set()
         self._tasks: set[Any] = set()
         self._seen = float("-inf")  # when the loop last looked, on the monotonic clock
@@ -230,8 +230,8 @@ class Connection:
         kind = complaint.partition("(")[0]
         if self.connected:
             self._on_denied(str(error))
-        elif kind != self._complaint:  # once, and not for every try and server
-            self._complaint = kind
+        elif kind not in self._complaints:  # once, and not for every try and server
+            self._complaints.add(kind)
             log.warning("%s; trying again until it is there", complaint)
 
     def _on_denied(self, what: str) -> None:
@@ -241,9 +241,9 @@ class Connection:
 
     async def _on_connected(self) -> None:
         self.reconnections += 1
-        if self._complaint:
+        if self._complaints:
             log.info("NATS is back")
-        self._complaint = ""
+        self._complaints.clear()
 
 
 def _jittered(seconds: float) -> float:
@@ -266,6 +266,14 @@ def connection(url: str) -> Connection:
     if key not in _connections:
         _connections[key] = Connection(url)
     return _connections[key]
+
+
+def check_settings() -> None:
+    """Read what config.yaml says of NATS; raise ConfigurationError."""
+    for key in ("AMQP_URI", "NATS_URL"):
+        url = str(config.optional(key, ""))
+        if url.startswith(SCHEMES):
+            Servers.parse(url)
 
 
 def flush(seconds: float) -> None:

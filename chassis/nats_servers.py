@@ -1,5 +1,6 @@
 """Where NATS is, who we are there, how we know it, and what to say when it does not let us in."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,9 +8,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import nats.errors
 from nameko.exceptions import ConfigurationError
-from nats.aio import client
+from nats.aio import client, transport
 
 from chassis.tls import Tls, reason
+
+SCHEMES = ("nats://", "tls://")
+_CLOSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,29 @@ class NoTls(nats.errors.Error):
         return "the server offers none"
 
 
+class Transport(transport.TcpTransport):
+    """nats-py's (2.16), which waits for ever after TLS has failed, and long for a frozen server."""
+
+    def __bool__(self) -> bool:
+        return True  # or the client takes one of its own instead
+
+    async def wait_closed(self) -> None:
+        """Wait for the end, but not for long."""
+        try:
+            closing = super().wait_closed()  # type: ignore[no-untyped-call]
+            await asyncio.wait_for(closing, _CLOSE_SECONDS)
+        except TimeoutError:
+            if self._io_writer is not None:
+                self._io_writer.transport.abort()
+
+
 class Client(client.Client):
     """nats-py's client (2.16), which by itself says its password to whoever offers no TLS."""
 
     def __init__(self, tls: Tls | None) -> None:
         super().__init__()
         self._tls = tls
+        self._transport = Transport()  # type: ignore[no-untyped-call]
 
     @property
     def ssl_context(self) -> ssl.SSLContext:

@@ -20,13 +20,13 @@ class Authority:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._authority = trustme.CA()
-        self.ca = str(folder / f"{name}-ca.pem")
+        self.ca = str(folder / f"{name}.crt")
         self._authority.cert_pem.write_to_path(self.ca)
 
     def issue(self, file: str, *names: str) -> Certificate:
         """Write a certificate for these names, in place of the one before."""
         issued = self._authority.issue_cert(*names)
-        made = Certificate(str(self._folder / f"{file}.pem"), str(self._folder / f"{file}.key"))
+        made = Certificate(str(self._folder / f"{file}.crt"), str(self._folder / f"{file}.key"))
         # As a renewal should: never a file that is half written.
         for path, blobs in (
             (made.key, [issued.private_key_pem]),

@@ -16,11 +16,13 @@ from embedded.nats import NatsServer
 from embedded.server import HOST
 from tests.processes import ROOT, until
 
-USERS = ("gateway", "link_svc", "social_graph_svc", "user_svc", "news_svc")
+USERS = ("gateway", "link_svc", "social_graph_svc", "user_svc", "news_svc", "operator")
 NODES = 3
 _SERVERS = ROOT / "k8s/servers/nats"
 _ALONE = _SERVERS / "cluster.conf"
 _TOGETHER = ROOT / "k8s/overlays/production/cluster.conf"
+_PLAIN = _SERVERS / "tls.conf"
+_SECURE = ROOT / "k8s/components/tls/tls.conf"
 
 
 def password(user: str) -> str:
@@ -29,10 +31,21 @@ def password(user: str) -> str:
 
 
 class Node(NatsServer):
-    """One server; with ``routes``, the ports of a cluster's nodes, one of these nodes."""
+    """One server; with ``routes``, the ports of a cluster's nodes, one of these nodes.
 
-    def __init__(self, folder: Path, name: str = "nats-0", routes: Sequence[int] = ()) -> None:
+    With ``tls``, a folder with the files of Kubernetes's Secret, it speaks nothing else.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "nats-0",
+        routes: Sequence[int] = (),
+        tls: Path | None = None,
+    ) -> None:
         super().__init__(folder, ports.free_port())
+        self.tls = tls
+        self.passwords = {user: password(user) for user in USERS}
         self.server_name = name
         self.monitor = ports.free_port()
         self.routes = routes
@@ -44,10 +57,12 @@ class Node(NatsServer):
         (self.folder / "nats.conf").write_text(text.replace('"/data', f'"{self.folder}'))
         shutil.copy(_SERVERS / "users.conf", self.folder)
         shutil.copy(_TOGETHER if self.routes else _ALONE, self.folder)
+        security = (_SECURE if self.tls else _PLAIN).read_text()
+        (self.folder / "tls.conf").write_text(security.replace('"/tls/', f'"{self.tls}/'))
 
     def command(self) -> Sequence[str | Path]:
         """Return the program with its environment and its options, which outdo the files."""
-        passwords = [f"NATS_PASSWORD_{user.upper()}={password(user)}" for user in USERS]
+        passwords = [f"NATS_PASSWORD_{u.upper()}={given}" for u, given in self.passwords.items()]
         options: list[str | Path] = [
             *("--addr", HOST, "--port", str(self.port), "--http_port", str(self.monitor)),
         ]

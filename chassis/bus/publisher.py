@@ -13,6 +13,7 @@ from nameko.amqp import publish
 
 from chassis.bus.channel import Channel
 from chassis.bus.queues import bus
+from chassis.nats_servers import SCHEMES
 
 
 class Publisher(publish.Publisher):
@@ -22,7 +23,7 @@ class Publisher(publish.Publisher):
 
     def publish(self, payload: Any, **kwargs: Any) -> None:
         """Publish a message; raise Unavailable while NATS is away."""
-        if not self.amqp_uri.startswith("nats://"):
+        if not self.amqp_uri.startswith(SCHEMES):
             super().publish(payload, **kwargs)
             return
         options = {**self.publish_kwargs, **kwargs}

@@ -2,6 +2,8 @@
 
 from nameko.rpc import ClusterRpc, rpc
 
+from chassis import health
+
 
 class Users:
     """Knows secrets."""
@@ -35,3 +37,13 @@ class Graph:
     @rpc
     def get_followers(self, username):
         return []
+
+
+class Watched(health.Health):
+    """Says over HTTP whether it is ready."""
+
+    name = "user_svc"
+
+    @rpc
+    def verify_token(self, token):
+        return {"username": token}

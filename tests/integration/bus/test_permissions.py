@@ -1,10 +1,13 @@
 """Each service has its own NATS user, which may say and hear only what the service needs."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from nameko import config
 from nameko.exceptions import UnknownService
 from nameko.standalone.rpc import ClusterRpcClient
@@ -12,7 +15,7 @@ from nameko.standalone.rpc import ClusterRpcClient
 from chassis import nats
 from chassis.errors import Unavailable
 from tests.nats_cluster import USERS, Node
-from tests.processes import ServiceProcess, until
+from tests.processes import ROOT, ServiceProcess, until
 
 SERVICES = "tests.integration.bus.guarded_services"
 
@@ -77,6 +80,41 @@ def test_nobody_overhears_an_answer(node: Node, users: ServiceProcess) -> None:
         spy.flush(2)
         spy.close(1)
     assert heard == []
+
+
+SHELL = "print('answer', n.rpc.user_svc.verify_token('alice'))"
+
+
+def test_the_operator_calls_services_from_the_shell(
+    node: Node, users: ServiceProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "shell.yaml"
+    path.write_text(yaml.safe_dump({"AMQP_URI": node.uri("operator"), "RPC_TIMEOUT_SECONDS": 2}))
+
+    def shell() -> str:
+        command = [sys.executable, "-m", "nameko", "shell", "--config", str(path)]
+        return subprocess.run(
+            command, input=SHELL, capture_output=True, text=True, timeout=20, cwd=ROOT, check=True
+        ).stdout
+
+    assert "answer {'username': 'alice'}" in until(shell)
+
+
+def test_the_operator_takes_nobodys_part(
+    node: Node, users: ServiceProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Any] = []
+    operator = nats.connection(node.uri("operator"))
+    assert operator.wait_connected(5)
+    for subject in ("nameko-rpc.user_svc.*", "nameko-rpc.reply.gateway.*", "link-events.>", ">"):
+        operator.subscribe(subject, heard.append)
+    operator.publish("link-events.alice", b"{}")
+    operator.flush(2)
+    until(lambda: verify(node, "gateway"))
+    operator.flush(2)
+    operator.close(1)
+    assert heard == []
+    assert 'permissions violation for publish to "link-events.alice"' in caplog.text.lower()
 
 
 @pytest.mark.parametrize("credentials", ["", "gateway:wrong@", "stranger:x@"])
