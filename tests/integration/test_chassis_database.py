@@ -125,6 +125,13 @@ def call(container: ServiceContainer, act: Callable[[ThingStore], Any]) -> Any:
     return result
 
 
+def fill_the_pool(container: ServiceContainer) -> None:
+    """Use both connections at once, so that both stay."""
+    engine = provider(container).engine
+    with engine.connect() as one, engine.connect() as other:
+        assert [each.scalar(text("SELECT 1")) for each in (one, other)] == [1, 1]
+
+
 def provider(container: ServiceContainer) -> Store:
     (store,) = container.dependencies
     return store
@@ -178,10 +185,21 @@ def test_a_stopped_server_is_unavailable_and_then_good_again(
 def test_a_restart_between_two_calls_goes_unnoticed(
     container: ServiceContainer, postgres: PostgresServer
 ) -> None:
-    call(container, lambda things: things.add("before"))
+    fill_the_pool(container)
     postgres.stop()
     postgres.start()
     call(container, lambda things: things.add("after"))
+    fill_the_pool(container)
+
+
+def test_sessions_that_somebody_ends_cost_nobody_an_error(
+    container: ServiceContainer, postgres: PostgresServer
+) -> None:
+    fill_the_pool(container)
+    end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s"
+    assert postgres.execute(end, "thing_svc") == [(True,), (True,)]
+    call(container, lambda things: things.add("after"))
+    fill_the_pool(container)
 
 
 def test_sessions_that_the_server_ends_are_replaced(

@@ -4,23 +4,27 @@ Run as a program, this file is that service; it reads ``METHOD [SECONDS]`` from 
 and answers ``OUTCOME SECONDS POOLED-CONNECTIONS-IN-USE``.
 """
 
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from embedded.postgres import PostgresServer
 
 STATEMENT_SECONDS = 0.5
+POOL_SIZE = 3
+WORKERS = 64
 BOUND = STATEMENT_SECONDS + 1
 
 
 class Driver:
-    def __init__(self, uri: str) -> None:
-        argv = [sys.executable, "-W", "ignore", __file__, uri]
+    def __init__(self, uri: str, pool_seconds: float = 0.5) -> None:
+        argv = [sys.executable, "-W", "ignore", __file__, uri, str(pool_seconds)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, bufsize=1)
 
@@ -77,7 +81,23 @@ def test_others_go_on_while_one_waits(driver: Driver) -> None:
     assert driver.ask("both")[0] == "ok"
 
 
-def serve(uri: str) -> None:
+def test_more_workers_than_connections_wait_their_turn(postgres: PostgresServer) -> None:
+    patient = Driver(postgres.uri("user_svc"), pool_seconds=30)
+    assert patient.ask("crowd", 0.001) == (f"{WORKERS}-served,0-refused", ANY, 0)
+    patient.stop()
+
+
+def test_workers_that_get_no_connection_in_time_are_told_so(driver: Driver) -> None:
+    outcome, seconds, in_use = driver.ask("crowd", 0.3)
+    served, refused = map(int, re.findall(r"\d+", outcome))
+    assert served + refused == WORKERS
+    assert 0 < served <= 3 * POOL_SIZE
+    assert in_use == 0
+    assert seconds < 5  # a third of 64 times 0.3 s would be 6.4 s
+    assert driver.ask("query")[0] == "ok"
+
+
+def serve(uri: str, pool_seconds: float) -> None:
     import eventlet
     from sqlalchemy import text
 
@@ -87,7 +107,7 @@ def serve(uri: str) -> None:
     class Deadline(eventlet.Timeout):
         pass
 
-    config_for(uri)
+    config_for(uri, pool_seconds)
     engine = make_engine("user_svc")
 
     def run(statement: str) -> str:
@@ -104,7 +124,21 @@ def serve(uri: str) -> None:
         else:
             run("SELECT pg_sleep(0.4)" if method == "sleep" else "SELECT 1")
 
+    def crowd(seconds: float) -> str:
+        def work() -> bool:
+            try:
+                run(f"SELECT pg_sleep({seconds})")
+            except Unavailable:
+                return False
+            return True
+
+        pool = eventlet.GreenPool(WORKERS)
+        served = [green.wait() for green in [pool.spawn(work) for _ in range(WORKERS)]].count(True)
+        return f"{served}-served,{WORKERS - served}-refused"
+
     def answer(method: str, seconds: float) -> str:
+        if method == "crowd":
+            return crowd(seconds)
         try:
             with Deadline(seconds):
                 act(method)
@@ -120,15 +154,15 @@ def serve(uri: str) -> None:
         print(outcome, time.monotonic() - began, pool.checkedout(), flush=True)
 
 
-def config_for(uri: str) -> None:
+def config_for(uri: str, pool_seconds: float) -> None:
     from nameko import config
 
     config.update(
         {
             "DB_URIS": {"user_svc:Base": uri},
-            "DB_POOL_SIZE": 3,
+            "DB_POOL_SIZE": POOL_SIZE,
             "DB_STATEMENT_TIMEOUT_SECONDS": STATEMENT_SECONDS,
-            "RPC_TIMEOUT_SECONDS": 0.5,
+            "RPC_TIMEOUT_SECONDS": pool_seconds,
         }
     )
 
@@ -137,4 +171,4 @@ if __name__ == "__main__":
     import eventlet
 
     eventlet.monkey_patch()
-    serve(sys.argv[1])
+    serve(sys.argv[1], float(sys.argv[2]))
