@@ -22,7 +22,7 @@ from tests.integration.test_chassis_database_green import Driver
 
 @pytest.fixture(scope="module")
 def authority(server_folder: Path) -> Authority:
-    return Authority(server_folder, "database")
+    return Authority(server_folder, "databases-authority")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def test_a_green_service_shares_its_time_over_tls_too(port: int, authority: Auth
 def test_a_certificate_of_somebody_else_is_refused(
     port: int, server_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stranger = Authority(server_folder, "stranger")
+    stranger = Authority(server_folder, "stranger-authority")
     with caplog.at_level(logging.WARNING), pytest.raises(Unavailable):
         engine_at(uri(port, stranger.ca)).connect()
     assert "certificate verify failed" in caplog.text

@@ -29,7 +29,7 @@ for answer in eventlet.GreenPool().imap(lambda _: client.ping(), range(20)):
 
 @pytest.fixture(scope="module")
 def authority(server_folder: Path) -> Authority:
-    return Authority(server_folder, "feeds")
+    return Authority(server_folder, "feeds-authority")
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def test_a_green_service_reaches_it_too(port: int, authority: Authority) -> None
 
 
 def test_a_certificate_of_somebody_else_is_refused(port: int, server_folder: Path) -> None:
-    stranger = Authority(server_folder, "stranger")
+    stranger = Authority(server_folder, "stranger-authority")
     with (
         connect(url(port, stranger.ca)) as client,
         pytest.raises(RedisConnectionError, match="certificate verify failed"),
