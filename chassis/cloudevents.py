@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chassis import current
 from chassis.errors import InvalidInput
+
+# An extension attribute (CloudEvents 1.0, section 3.1.2: letters and digits in lower case).
+REQUEST_ID = "requestid"
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Event:
     subject: str
     time: datetime
     data: dict[str, Any]
+    request_id: str = ""  # of the request that made it happen, where that is known
 
     def encode(self) -> bytes:
         """Return the event as JSON."""
@@ -31,6 +36,8 @@ class Event:
             "datacontenttype": "application/json",
             "data": self.data,
         }
+        if self.request_id:
+            document[REQUEST_ID] = self.request_id
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -49,4 +56,5 @@ class Event:
             and time.tzinfo is not None
         ):
             raise InvalidInput("invalid_event", "This is not a CloudEvent in JSON.")
-        return cls(**texts, time=time, data=data)
+        request_id = current.checked_request_id(document.get(REQUEST_ID))
+        return cls(**texts, time=time, data=data, request_id=request_id)

@@ -16,7 +16,7 @@ from eventlet import hubs
 from nameko.containers import ServiceContainer, WorkerContext
 from nameko.rpc import Responder
 
-from chassis import bus, config, nats
+from chassis import bus, config, current, nats
 from chassis.bus.envelope import number
 from chassis.errors import Unavailable
 from chassis.telemetry import count_late
@@ -67,6 +67,12 @@ class Container(ServiceContainer):
         )
 
     def _run_worker(self, worker_ctx: WorkerContext, handle_result: Any) -> None:
+        current.begin(
+            service=self.service_name,
+            entrypoint=worker_ctx.entrypoint.method_name,
+            call_id=worker_ctx.call_id,
+            request_id=worker_ctx.data[current.REQUEST_ID],
+        )
         deadline = worker_ctx.data.get(DEADLINE)
         if deadline is None:
             super()._run_worker(worker_ctx, handle_result)
@@ -141,6 +147,8 @@ def _sane(context_data: dict[str, Any] | None) -> dict[str, Any]:
     stack = data.get(_CALL_ID_STACK, [])
     if not isinstance(stack, list) or not all(isinstance(call, str) for call in stack):
         data.pop(_CALL_ID_STACK)
+    request_id = current.checked_request_id(data.get(current.REQUEST_ID))
+    data[current.REQUEST_ID] = request_id or current.new_request_id()
     deadline = number(data.pop(DEADLINE, None), math.inf)
     if deadline < math.inf:
         data[DEADLINE] = deadline

@@ -14,7 +14,7 @@ import eventlet
 from eventlet.event import Event as Done
 from nameko.extensions import Entrypoint
 
-from chassis import backoff, config, nats, streams
+from chassis import backoff, config, current, nats, streams
 from chassis.cloudevents import Event
 from chassis.consumption import Consumption
 from chassis.errors import InvalidInput, ServiceError, Unavailable
@@ -148,8 +148,9 @@ class NatsHandler(Entrypoint):
 
     def _work(self, event: Event, sequence: int) -> Exception | None:
         done: Done = Done()
+        context = {current.REQUEST_ID: event.request_id}
         self.container.spawn_worker(
-            self, (event, sequence), {}, handle_result=partial(self._on_result, done)
+            self, (event, sequence), {}, context, partial(self._on_result, done)
         )
         return done.wait()
 

@@ -20,7 +20,7 @@ from nameko.web.handlers import HttpRequestHandler
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from chassis import config, problems
+from chassis import config, current, problems
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
 from chassis.params import params
@@ -76,7 +76,7 @@ class HttpHandler(HttpRequestHandler):
         args, kwargs = self.get_entrypoint_parameters(request)
         context = {
             DEADLINE: time.time() + self.timeout_seconds,
-            "request_id": request.request_id,
+            current.REQUEST_ID: request.request_id,
         }
         done = Event()
         with eventlet.Timeout(self.timeout_seconds + SLACK_SECONDS, _overdue()):

@@ -5,6 +5,9 @@ import logging
 import re
 import traceback
 from datetime import UTC, datetime
+from typing import Any
+
+from chassis import current
 
 _REDACTED = "[redacted]"
 _SECRETS = (
@@ -28,14 +31,21 @@ _SECRETS = (
     (re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"), r"\1"),
     # the password of a URL
     (re.compile(r"(://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1"),
+    # what somebody asked for
+    (re.compile(r"((?:https?://|(?<![\w?])/)[^\s?\"']*\?)[^\s\"']+"), r"\1"),
+    # e-mail addresses
+    (re.compile(r"()\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), r"\1"),
     # our tokens and GitHub's, wherever they stand
     (re.compile(r"\b(dlk_|gh[opsur]_)[A-Za-z0-9_-]+"), r"\1"),
 )
 _EXTRAS = ("service", "entrypoint", "call_id", "request_id")
+_FACTS = ("method", "route", "status", "milliseconds")
 
 
 def redact(text: str) -> str:
     """Return ``text`` without the values of tokens, codes, passwords and credentials."""
+    if text.isalpha():  # one word, as of each line of the access log: not worth eight searches
+        return text
     for pattern, keep in _SECRETS:
         text = pattern.sub(keep + _REDACTED, text)
     return text
@@ -46,16 +56,19 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line, secrets taken out."""
-        line = {
+        line: dict[str, Any] = {
             "time": _rfc3339(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
+        at_work = current.fields()
         for name in _EXTRAS:
-            value = getattr(record, name, None)
-            if value:
+            if value := getattr(record, name, None) or at_work.get(name):
                 line[name] = str(value)
+        for name in _FACTS:
+            if (value := getattr(record, name, None)) is not None:
+                line[name] = value
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = redact("".join(traceback.format_exception(record.exc_info[1])))
         return json.dumps(line, ensure_ascii=False)

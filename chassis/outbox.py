@@ -19,7 +19,8 @@ from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, even
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis import metrics
+from chassis import current, metrics
+from chassis.cloudevents import REQUEST_ID
 from chassis.measurements import Measurement
 from chassis.outbox_rows import OutboxRows
 from chassis.relay import Relay
@@ -112,6 +113,8 @@ class EventDispatcher(Extension):
         def dispatch(event_type: str, subject: str, data: dict[str, Any]) -> None:
             if not _SUBJECT.fullmatch(subject):
                 raise ValueError(f"{subject!r} cannot be the subject of an event")
+            if request_id := current.request_id():
+                data = {**data, REQUEST_ID: request_id}  # the relay takes it out again
             row = {"event_id": uuid.uuid4(), "type": event_type, "subject": subject, "data": data}
             session.execute(self._insert, row)
             if _WATCHED not in session.info:

@@ -88,7 +88,7 @@ def _connect_args(service: str, statement_seconds: float) -> dict[str, Any]:
         "keepalives_interval": 10,
         "keepalives_count": 3,
     }
-    if config.optional("DB_SET_TIMEOUTS", True):
+    if config.boolean("DB_SET_TIMEOUTS", default=True):
         # Sent with the connection, they cost no round trip.
         milliseconds = int(1000 * statement_seconds)
         arguments["options"] = (

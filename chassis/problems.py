@@ -8,6 +8,7 @@ from nameko.exceptions import ContainerBeingKilled, UnknownService
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from chassis import current
 from chassis.errors import ServiceError
 from chassis.status import HTTP_STATUS
 
@@ -49,6 +50,8 @@ def document(
         body["detail"] = detail
     if field:
         body["field"] = field
+    if request_id := current.request_id():
+        body["request_id"] = request_id
     response = Response(
         json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n",
         status=f"{status.value} {status.phrase}",

@@ -22,7 +22,7 @@ from eventlet.event import Event as Signal
 from sqlalchemy import Row
 
 from chassis import backoff, metrics, streams
-from chassis.cloudevents import Event
+from chassis.cloudevents import REQUEST_ID, Event
 from chassis.errors import ServiceError, Unavailable
 from chassis.outbox_rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
 
@@ -181,13 +181,15 @@ class Relay:
             self._published.inc()
 
     def _encode(self, row: Row[Any]) -> bytes:
+        data = dict(row.data)
         return Event(
             id=str(row.event_id),
             source=self._source,
             type=row.type,
             subject=row.subject,
             time=row.time.astimezone(UTC),
-            data=row.data,
+            request_id=data.pop(REQUEST_ID, ""),
+            data=data,
         ).encode()
 
     def _learn(self, batch: Batch) -> None:

@@ -86,21 +86,13 @@ class Telemetry(DependencyProvider):
     def worker_result(
         self, worker_ctx: Any, result: Any = None, exc_info: ExcInfo | None = None
     ) -> None:
-        """Count the outcome; log a crash with its traceback and call id."""
+        """Count the outcome; log a crash with its traceback."""
         entrypoint = worker_ctx.entrypoint.method_name
         end = outcome(exc_info and exc_info[1])
         metrics.series(_RESULTS, self.service, entrypoint, end).inc()
-        begun = self.begun.pop(worker_ctx, None)
-        if begun is not None:
-            metrics.series(_SECONDS, self.service, entrypoint).observe(perf_counter() - begun)
+        seconds = perf_counter() - self.begun.pop(worker_ctx, perf_counter())
+        metrics.series(_SECONDS, self.service, entrypoint).observe(seconds)
         if end == "crash":
-            _log.error(
-                "worker crashed",
-                exc_info=exc_info,
-                extra={
-                    "service": self.service,
-                    "entrypoint": entrypoint,
-                    "call_id": worker_ctx.call_id,
-                    "request_id": worker_ctx.data.get("request_id"),
-                },
-            )
+            _log.error("worker crashed", exc_info=exc_info)
+        else:
+            _log.debug("worker finished: %s after %.1f ms", end, 1000 * seconds)

@@ -1,10 +1,14 @@
-"""What comes of the requests to a web server, in numbers."""
+"""What comes of the requests to a web server: numbers, and a line of log for each."""
 
+import logging
+from collections.abc import Collection
 from http import HTTPMethod
 
 from werkzeug.wrappers import Response
 
 from chassis import metrics
+
+_log = logging.getLogger("access")
 
 UNMATCHED = "unmatched"  # the route of a request that leads nowhere
 OTHER = "other"  # the method of one that HTTP does not know
@@ -22,15 +26,17 @@ _PROBLEMS = metrics.counter(
 
 
 class Traffic:
-    """The requests to one service."""
+    """The requests to one service; all but those to ``quiet`` routes are logged, if wanted."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, logs: bool, quiet: Collection[str] = ()) -> None:
         self.service = service
+        self._logs = logs
+        self._quiet = quiet
 
     def answered(
         self, method: str, route: str, response: Response, seconds: float | None = None
     ) -> None:
-        """Count an answer, and time it if anything was done for it."""
+        """Count and log an answer, and time it if anything was done for it."""
         method = method if method in _METHODS else OTHER
         status = str(response.status_code)
         metrics.series(_REQUESTS, self.service, method, route, status).inc()
@@ -38,3 +44,6 @@ class Traffic:
             metrics.series(_SECONDS, self.service, method, route).observe(seconds)
         if code := getattr(response, "problem", ""):
             metrics.series(_PROBLEMS, self.service, code, status).inc()
+        if self._logs and route not in self._quiet:
+            facts = {"method": method, "route": route, "status": response.status_code}
+            _log.info("answered", extra={**facts, "milliseconds": round(1000 * (seconds or 0), 1)})

@@ -103,7 +103,9 @@ class WebServer(NamekoWebServer):
     def get_wsgi_app(self) -> App:
         """Return the application with the routes of all entrypoints and pages."""
         providers = [*self._providers, *self.pages]
-        return App(providers, Traffic(self.container.service_name))
+        quiet = {page.path for page in self.pages}
+        logs = config.boolean("ACCESS_LOG", default=False)
+        return App(providers, Traffic(self.container.service_name, logs, quiet))
 
     def get_wsgi_server(self, sock: Any, wsgi_app: App, **_: Any) -> wsgi.Server:
         """Return what eventlet's half of a connection asks for its settings."""

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Protocol
-from uuid import uuid4
 
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response
 
-from chassis import problems
+from chassis import current, problems
 from chassis.errors import InvalidInput
 from chassis.head import Refusal
 from chassis.traffic import OTHER, UNMATCHED, Traffic
 
 _log = logging.getLogger(__name__)
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -76,22 +74,24 @@ class App:
         """Answer one request."""
         began = perf_counter()
         request = Request(environ)
-        wanted = request.headers.get("X-Request-ID", "")
-        request.request_id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid4().hex
+        request.request_id = _request_id(request)
+        current.begin(service=self.traffic.service, request_id=request.request_id)
         try:
             response = self._answer(request)
         except Exception as exc:
             response = problems.of_exception(exc)
             if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-                _log.exception("request failed", extra={"request_id": request.request_id})
+                _log.exception("request failed")
         self.traffic.answered(request.method, request.route, response, perf_counter() - began)
         return _finish(response, request.request_id)(environ, start_response)
 
     def refuse(self, refusal: Refusal) -> Response:
         """Return the answer to a request that was not worth reading to its end."""
+        request_id = current.new_request_id()
+        current.begin(service=self.traffic.service, request_id=request_id)
         response = problems.document(refusal.status, refusal.code, refusal.detail)
         self.traffic.answered(OTHER, UNMATCHED, response)
-        return _finish(response, uuid4().hex)
+        return _finish(response, request_id)
 
     def _answer(self, request: Request) -> Response:
         path = _path(request)
@@ -106,6 +106,16 @@ class App:
         request.route = rule.rule
         provider: Provider = rule.endpoint
         return provider.handle_request(request)
+
+
+def _request_id(request: Request) -> str:
+    """Return the caller's own id for the request, or for its trace, or a new one."""
+    headers = request.headers
+    return (
+        current.checked_request_id(headers.get("X-Request-ID"))
+        or current.trace_id(headers.get("Traceparent", ""))
+        or current.new_request_id()
+    )
 
 
 def _finish(response: Response, request_id: str) -> Response:

@@ -5,11 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from nameko.cli.utils.config import load_config
+from nameko.cli.utils.config import ENV_VAR_MATCHER, _replace_env_var, load_config
 
 from embedded.errors import CannotStart
 
 VARIABLE = re.compile(r"\$\{(\w+)")
+
+
+def _looked_up(value: Any) -> Any:
+    """Look up what nameko leaves for its reader to look up; see chassis.config."""
+    if isinstance(value, dict):
+        return {key: _looked_up(each) for key, each in value.items()}
+    return ENV_VAR_MATCHER.sub(_replace_env_var, value) if isinstance(value, str) else value
 
 
 class Settings:
@@ -19,7 +26,7 @@ class Settings:
         self.root = root
         self.file = root / "config.yaml"
         self._text = self.file.read_text()
-        self._values: dict[str, Any] = load_config(self._text)
+        self._values: dict[str, Any] = _looked_up(load_config(self._text))
 
     def get(self, key: str) -> Any:
         """Return a value; dots in the key go down into mappings. Raise CannotStart."""

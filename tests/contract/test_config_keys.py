@@ -20,7 +20,7 @@ KEY = re.compile(r"[A-Z][A-Z0-9_]+(\..*)?")
 NOT_OURS = {"AMQP_URI", "SERVICE_CONTAINER_CLS", "max_workers", "PREFETCH_COUNT", "LOGGING"}
 RUNNERS = {"DATA_DIR", "EMBEDDED"}
 # May be left out of config.yaml; see where they are read.
-OPTIONAL = {"DB_SET_TIMEOUTS"}
+OPTIONAL = {"ACCESS_LOG", "DB_SET_TIMEOUTS"}
 # Looks like a key, and is WSGI's.
 WSGI = {"PATH_INFO", "QUERY_STRING"}
 

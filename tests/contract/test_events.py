@@ -71,3 +71,15 @@ def test_follow_events_are_read_as_they_are_written() -> None:
         domain.FollowChange("alice", "bob", follows=True, version=1),
         domain.FollowChange("alice", "bob", follows=False, version=2),
     ]
+
+
+def test_request_that_made_it_happen_is_read_as_it_is_written() -> None:
+    event = Event("id-1", "/source", "link.added", "alice", TIME, {}, request_id="r1")
+    assert Event.decode(event.encode()) == event
+    assert b'"requestid":"r1"' in event.encode()
+    assert b"requestid" not in Event("id-1", "/s", "link.added", "alice", TIME, {}).encode()
+
+
+def test_request_id_that_is_none_is_dropped() -> None:
+    event = Event("id-1", "/source", "link.added", "alice", TIME, {}, request_id="a\nb")
+    assert Event.decode(event.encode()).request_id == ""

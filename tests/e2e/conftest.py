@@ -18,13 +18,13 @@ MAX_LINKS_PER_USER = 120
 @pytest.fixture
 def own_system() -> Iterator[System]:
     """Return a system that is not started, and that the test may treat as it likes."""
-    yield from _system()
+    yield from a_system()
 
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     """Return a running system for all tests; they tell their data apart by people's names."""
-    for system in _system():
+    for system in a_system():
         system.env["MAX_LINKS_PER_USER"] = str(MAX_LINKS_PER_USER)
         # Or a token that was good a moment ago hides for a moment that user_svc is away.
         system.env["TOKEN_CACHE_SECONDS"] = "0.001"
@@ -38,7 +38,8 @@ def newcomer(system: System) -> Callable[[str], Api]:
     return lambda name: person(system.url, f"{name}-{secrets.token_hex(4)}")
 
 
-def _system() -> Iterator[System]:
+def a_system() -> Iterator[System]:
+    """Yield one system, and stop it in the end."""
     # Not in pytest's folder, which PostgreSQL's user cannot reach if we are root.
     folder = Path(tempfile.mkdtemp(prefix="delinkcious-e2e-"))
     folder.chmod(0o755)

@@ -53,11 +53,15 @@ def row(family: Metric) -> Row:
     return Row(name, family.type, shown, family.documentation)
 
 
-def scrape(service: str, system: System) -> list[Metric]:
+def scraped(service: str, system: System) -> str:
     key = "METRICS_PORTS.gateway" if service == "gateway" else f"HTTP_PORTS.{service}"
     api = Api(f"http://127.0.0.1:{system.port(key)}")
     assert api.call("GET", "/nowhere").status_code == 404
-    found = list(text_string_to_metric_families(api.call("GET", "/metrics").text))
+    return api.call("GET", "/metrics").text
+
+
+def scrape(service: str, system: System) -> list[Metric]:
+    found = list(text_string_to_metric_families(scraped(service, system)))
     ours = [family for family in found if not family.name.startswith(PLATFORM)]
     assert {s.labels["service"] for family in ours for s in family.samples} == {service}
     return found

@@ -50,6 +50,30 @@ def test_happy_path_says_nothing(server: Server) -> None:
     assert server.process.log.stat().st_size == before
 
 
+def test_access_log_has_the_route_and_neither_path_nor_query(tmp_path: Path) -> None:
+    with running(tmp_path, ACCESS_LOG=True) as server:
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        server.get("/hello/bob?code=secret", headers={"Traceparent": parent})
+        server.get("/secret", headers={"X-Request-ID": "r2"})
+        server.get("/health/ready")
+        server.get("/metrics", port=server.metrics_port)
+        first, second = [line for line in log(server) if line["logger"] == "access"]
+
+    assert isinstance(first.pop("milliseconds"), float)
+    assert first == {
+        "time": first["time"],
+        "level": "info",
+        "logger": "access",
+        "message": "answered",
+        "service": "toy",
+        "request_id": "0af7651916cd43dd8448eb211c80319c",
+        "method": "GET",
+        "route": "/hello/<name>",
+        "status": 200,
+    }
+    assert (second["route"], second["status"], second["request_id"]) == ("unmatched", 404, "r2")
+
+
 def test_port_in_use_stops_the_start_with_one_line(server: Server, tmp_path: Path) -> None:
     other = Server(tmp_path, HTTP_PORTS={"toy": server.port})
     other.process.start()

@@ -1,7 +1,7 @@
 """The container: workers end with their deadline, and strangers' context data do no harm."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import eventlet
@@ -9,6 +9,7 @@ import pytest
 from nameko import config
 from nameko.extensions import Entrypoint
 
+from chassis import current
 from chassis.container import Container
 from chassis.errors import Unavailable
 
@@ -22,10 +23,12 @@ class Service:
 
     name = "sleeper"
     begun: list[float] = []
+    at_work: list[Mapping[str, str]] = []
 
     @Poke.decorator
     def sleep(self, seconds: float) -> str:
         self.begun.append(seconds)
+        self.at_work.append(current.fields())
         eventlet.sleep(seconds)
         return "slept"
 
@@ -91,12 +94,25 @@ def test_work_that_waited_too_long_for_a_worker_does_not_begin(container: Contai
         {"call_id_stack": 5},
         {"call_id_stack": [1, 2]},
         {"call_id_stack": "text"},
+        {"request_id": ["r1"]},
+        {"request_id": "r1\nforged"},
     ],
 )
 def test_context_data_of_strangers_do_no_harm(
     container: Container, context: dict[str, Any]
 ) -> None:
     assert call(container, 0, context) == "slept"
+
+
+def test_log_lines_of_a_worker_say_whom_it_works_for(container: Container) -> None:
+    call(container, 0, {"request_id": "r1", "call_id_stack": ["gateway.add.1"]})
+    call(container, 0, {"request_id": "r1\nforged"})
+    first, second = Service.at_work[-2:]
+
+    assert (first["service"], first["entrypoint"]) == ("sleeper", "sleep")
+    assert first["request_id"] == "r1"
+    assert first["call_id"].startswith("sleeper.sleep.")
+    assert len(second["request_id"]) == 32
 
 
 def test_stop_does_not_wait_for_ever(container: Container) -> None:

@@ -1,5 +1,6 @@
 """Log lines."""
 
+import contextvars
 import json
 import logging
 import sys
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chassis import logs
+from chassis import current, logs
 
 
 def a_record(message: str = "hello", *args: object, **more: Any) -> logging.LogRecord:
@@ -32,6 +33,16 @@ def test_record_is_one_json_line() -> None:
         "message": "hello world\n",
         "call_id": "c1",
     }
+
+
+def test_record_of_a_worker_says_whom_it_works_for() -> None:
+    def work() -> dict[str, Any]:
+        current.begin(service="toy", entrypoint="add", call_id="", request_id="r1")
+        return line(a_record())
+
+    found = contextvars.copy_context().run(work)
+    assert (found["service"], found["entrypoint"], found["request_id"]) == ("toy", "add", "r1")
+    assert "call_id" not in found
 
 
 def test_exception_is_text_without_secrets() -> None:
@@ -62,6 +73,11 @@ def test_exception_is_text_without_secrets() -> None:
         "redis://:SECRET@host:6379/0",
         "a token dlk_SECRET here",
         "gho_SECRET",
+        "GET /v1.0/links?tag=SECRET HTTP/1.1",
+        "GET https://api.github.com/user?SECRET",
+        "HTTPConnectionPool(host='x'): Max retries exceeded with url: /user?q=SECRET (Caused",
+        "somebody.SECRET+x@example.org",
+        'who <"SECRET@mail.example.co.uk">',
     ],
 )
 def test_secrets_are_redacted(text: str) -> None:
@@ -76,6 +92,8 @@ def test_secrets_are_redacted(text: str) -> None:
         "the state of things",
         "http://127.0.0.1:5000/v1.0/links",
         "no_such_link: You have no link with this URL.",
+        "what now? who knows / where?",
+        "user@host",
     ],
 )
 def test_plain_text_is_left_alone(text: str) -> None:
