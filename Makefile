@@ -5,7 +5,7 @@ generate = $(BIN)/python -m grpc_tools.protoc -I. --python_out=$(1) --pyi_out=$(
 	--grpc_python_out=$(1) protos/news.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format shell token demo bench test-faults protos migrate \
+.PHONY: help run test check format shell token demo bench test-faults protos docs migrate \
 	rebuild-feeds clean
 
 help: ## print this list
@@ -54,6 +54,9 @@ bench: .venv/installed ## measure a system of its own, or a running one: make be
 
 protos: .venv/installed ## generate the gRPC stubs
 	@$(call generate,.)
+
+docs: .venv/installed ## make docs/configuration.md from config.yaml
+	@$(BIN)/python -m tests.contract.configuration
 
 migrate: .venv/installed ## bring the databases that config.yaml names up to date
 	@for service in $(SERVICES_WITH_A_DATABASE); do \

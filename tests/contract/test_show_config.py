@@ -17,9 +17,7 @@ TEXT = (ROOT / "config.yaml").read_text()
 SECRET = re.compile(
     r"^ *\"?\w*(?:SECRET|PASSWORD|TOKEN|_URI|:Base|NATS_URL|REDIS_URL)\"?: (.*)$", re.MULTILINE
 )
-    r"^ *\"?\w*(?:SECRET|PASSWORD|TOKEN|_URI|:Base|NATS_URL|REDIS_URL)\"?: (.*)$", re.M
-)
-NAMES = sorted(set(re.findall(r"\$\{(\w+)", "\n".join(SECRET.findall(TEXT)))))
+NAMES = sorted(set(re.findall(r"\$\{(\w+(?:URI|URL|SECRET))\b", "\n".join(SECRET.findall(TEXT)))))
 
 
 def planted(name: str) -> str:
