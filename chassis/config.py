@@ -6,16 +6,22 @@ leaves alone: it is looked up in the environment when it is read, also when name
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from nameko import Config, config
 from nameko.cli.utils.config import ENV_VAR_MATCHER, _replace_env_var
 from nameko.exceptions import ConfigurationError
 from nameko.extensions import DependencyProvider
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 
 class _Lookup(Config):  # nameko (3.0.0rc11) has no hook between its file and its readers
     def __getitem__(self, key: str) -> Any:
-        return _looked_up(super().__getitem__(key))
+        value = _looked_up(super().__getitem__(key))
+        if key == "LOGGING":  # where it is wrong, the standard library answers a traceback
+            _check_level(value)
+        return value
 
 
 config.__class__ = _Lookup
@@ -25,6 +31,14 @@ def _looked_up(value: Any) -> Any:
     if isinstance(value, str) and "${" in value:
         return ENV_VAR_MATCHER.sub(_replace_env_var, value)
     return value
+
+
+def _check_level(logging: Any) -> None:
+    level = logging.get("root", {}).get("level", "INFO")
+    if level not in _LEVELS:
+        raise ConfigurationError(
+            f"LOGGING.root.level must be {' or '.join(_LEVELS)}, not {level!r}"
+        )
 
 
 def required(key: str) -> Any:
@@ -57,6 +71,8 @@ def positive(key: str) -> float:
     """Return a number above zero."""
     value = required(key)
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise ConfigurationError(f"{key} must be a number, not {value!r}") from None
@@ -79,6 +95,41 @@ def boolean(key: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{key} must be true or false, not {value!r}")
     return value
+
+
+def port(key: str) -> int:
+    """Return the number of a port."""
+    number = positive_integer(key)
+    if number > 65535:
+        raise ConfigurationError(f"{key} must be a port, not {number}")
+    return number
+
+
+def one_of(key: str, *choices: str) -> str:
+    """Return a text that is one of these."""
+    value = text(key)
+    if value not in choices:
+        raise ConfigurationError(f"{key} must be {' or '.join(choices)}, not {value!r}")
+    return value
+
+
+def servers(key: str, *schemes: str) -> str:
+    """Return the addresses of servers, with commas between them, that begin with such a scheme.
+
+    The error shows no part of them, as there may be a password.
+    """
+    value = text(key)
+    if not all(_is_address(each.strip(), schemes) for each in value.split(",")):
+        raise ConfigurationError(f"{key} must be like {schemes[0]}://host:port")
+    return value
+
+
+def _is_address(address: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is none
+        return False
 
 
 class Setting(DependencyProvider):

@@ -36,8 +36,20 @@ class DeadlinePassed(eventlet.Timeout):
     """Ends a worker at its deadline. Not an Exception: no handler's ``except`` shall keep it."""
 
 
+_BUSES = ("nats", "tls", "amqp", "amqps", "pyamqp")
+
+
 class Container(ServiceContainer):
     """Run each worker until the deadline of the request that it works for, and no longer."""
+
+    def __init__(self, service_cls: type) -> None:
+        # What nameko reads itself, and of which it would not say what is wrong.
+        for key in ("max_workers", "PREFETCH_COUNT"):
+            if config.optional(key) is not None:
+                config.positive_integer(key)
+        if config.optional("AMQP_URI") is not None:
+            config.servers("AMQP_URI", *_BUSES)
+        super().__init__(service_cls)
 
     def start(self) -> None:
         """Start the service, which needs no server to be there yet."""

@@ -14,7 +14,7 @@ import eventlet
 from eventlet.event import Event as Done
 from nameko.extensions import Entrypoint
 
-from chassis import backoff, config, current, nats, streams
+from chassis import backoff, current, nats, streams
 from chassis.cloudevents import Event
 from chassis.consumption import Consumption
 from chassis.errors import InvalidInput, ServiceError, Unavailable
@@ -54,7 +54,7 @@ class NatsHandler(Entrypoint):
 
     def setup(self) -> None:
         """Check the configuration."""
-        config.text("NATS_URL")
+        streams.check_configuration()
         service = self.container.service_name
         self.consumption = Consumption(service, self.stream, self.durable)
 

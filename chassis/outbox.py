@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, even
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis import current, metrics
+from chassis import current, metrics, streams
 from chassis.cloudevents import REQUEST_ID
 from chassis.measurements import Measurement
 from chassis.outbox_rows import OutboxRows
@@ -84,7 +84,8 @@ class EventDispatcher(Extension):
         self._depth, self._age = Measurement(), Measurement()
 
     def setup(self) -> None:
-        """Offer the numbers of the outbox."""
+        """Check the configuration, and offer the numbers of the outbox."""
+        streams.check_configuration()
         service = self.container.service_name
         _EVENTS.watch(service, self.stream, read=self._depth.read)
         _OLDEST.watch(service, self.stream, read=self._age.read)

@@ -25,6 +25,12 @@ _PULL_MESSAGES = 1000
 _HEARTBEAT_SECONDS = 1.0
 
 
+def check_configuration() -> None:
+    """Raise ConfigurationError where the configuration names no servers of streams."""
+    config.servers("NATS_URL", "nats", "tls")
+    config.positive_integer("STREAM_REPLICAS")
+
+
 def publish(stream: str, subject: str, body: bytes, message_id: str, timeout: float) -> int:
     """Append to a stream; return the sequence that the stream gave it.
 

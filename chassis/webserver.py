@@ -62,12 +62,19 @@ class WebServer(NamekoWebServer):
         extension while it binds, also of a server that this service does not want.
         """
         key = f"{self.port_key}.{self.container.service_name}"
-        return config.text("BIND_HOST"), config.positive_integer(key)
+        return config.text("BIND_HOST"), config.port(key)
 
     def setup(self) -> None:
         """Take the port, so that a taken one stops the start."""
         self.max_connections = config.positive_integer("MAX_CONNECTIONS")
         self.grace_seconds = config.positive("STOP_GRACE_SECONDS")
+        self.read_seconds = config.positive("REQUEST_READ_SECONDS")
+        self.logs = config.boolean("ACCESS_LOG", default=False)
+        self.limits = Limits(
+            line=config.positive_integer("MAX_HEADER_LINE_BYTES"),
+            head=config.positive_integer("MAX_HEADER_BYTES"),
+            body=config.positive_integer("MAX_BODY_BYTES"),
+        )
         self._sock = self._listen()
         self.offer_numbers()
 
@@ -86,6 +93,8 @@ class WebServer(NamekoWebServer):
             taken = exc.errno == errno.EADDRINUSE
             what = "is in use" if taken else f"cannot be had: {exc.strerror}"
             key = f"{self.port_key}.{self.container.service_name}"
+            if not taken:
+                key = f"BIND_HOST or {key}"
             # Raised before nameko waits for it, eventlet's queue would print a traceback.
             eventlet.sleep(0)
             error = f"port {port} on {host} {what} ({key} in config.yaml)"
@@ -104,20 +113,15 @@ class WebServer(NamekoWebServer):
         """Return the application with the routes of all entrypoints and pages."""
         providers = [*self._providers, *self.pages]
         quiet = {page.path for page in self.pages}
-        logs = config.boolean("ACCESS_LOG", default=False)
-        return App(providers, Traffic(self.container.service_name, logs, quiet))
+        return App(providers, Traffic(self.container.service_name, self.logs, quiet))
 
     def get_wsgi_server(self, sock: Any, wsgi_app: App, **_: Any) -> wsgi.Server:
         """Return what eventlet's half of a connection asks for its settings."""
         server = wsgi.Server(
             sock, sock.getsockname(), wsgi_app, protocol=Connection, debug=False, log_output=False
         )
-        server.limits = Limits(
-            line=config.positive_integer("MAX_HEADER_LINE_BYTES"),
-            head=config.positive_integer("MAX_HEADER_BYTES"),
-            body=config.positive_integer("MAX_BODY_BYTES"),
-        )
-        server.read_seconds = config.positive("REQUEST_READ_SECONDS")
+        server.limits = self.limits
+        server.read_seconds = self.read_seconds
         server.idle_seconds = IDLE_SECONDS
         return server
 

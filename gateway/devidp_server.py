@@ -16,9 +16,10 @@ from gateway.provider import Provider
 
 def wanted() -> bool:
     """Say whether sign-in goes here; refuse to start where it must not."""
+    environment = config.one_of("ENVIRONMENT", "development", "production")
     if config.optional("OAUTH_CLIENT_ID"):
         return False
-    if config.text("ENVIRONMENT") == "development":
+    if environment == "development":
         return True
     raise ConfigurationError(
         "OAUTH_CLIENT_ID is empty, and the development identity provider runs only in development"
@@ -27,7 +28,7 @@ def wanted() -> bool:
 
 def provider() -> Provider:
     """Return how the gateway signs people in here."""
-    port = config.positive_integer("DEV_IDENTITY_PROVIDER_PORT")
+    port = config.port("DEV_IDENTITY_PROVIDER_PORT")
     # The name by which the browser knows this machine, so that it sends our cookie on the way back.
     known = urlsplit(addresses.public_url()).hostname
     host = known if known in ("localhost", HOST) else "localhost"
@@ -52,7 +53,7 @@ class DevelopmentIdentityProvider(DependencyProvider):
     def setup(self) -> None:
         """Take the port, or refuse to start."""
         if wanted():
-            self.socket = _listen(config.positive_integer("DEV_IDENTITY_PROVIDER_PORT"))
+            self.socket = _listen(config.port("DEV_IDENTITY_PROVIDER_PORT"))
 
     def start(self) -> None:
         """Serve."""

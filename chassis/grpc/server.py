@@ -64,9 +64,7 @@ class GrpcServer(SharedExtension):
         health = Health(self)
         self.register("/grpc.health.v1.Health/Check", Method(health.check))
         self.register("/grpc.health.v1.Health/Watch", Method(health.watch, bounded=False))
-        self._listener = _listen(
-            config.text("BIND_HOST"), config.positive_integer("GRPC_BIND_PORT")
-        )
+        self._listener = _listen(config.text("BIND_HOST"), config.port("GRPC_BIND_PORT"))
 
     def register(self, path: str, method: Method) -> None:
         """Answer calls to ``path`` with ``method``."""
@@ -159,7 +157,6 @@ def _listen(host: str, port: int) -> Any:
     except OSError as error:
         in_use = error.errno == errno.EADDRINUSE
         what = "is in use" if in_use else f"cannot be had: {error.strerror}"
-        raise ConfigurationError(
-            f"port {port} on {host} {what} (GRPC_BIND_PORT in config.yaml)"
-        ) from None
+        key = "GRPC_BIND_PORT" if in_use else "BIND_HOST or GRPC_BIND_PORT"
+        raise ConfigurationError(f"port {port} on {host} {what} ({key} in config.yaml)") from None
     return listener

@@ -16,10 +16,10 @@ PAGE = ROOT / "docs/configuration.md"
 HEAD = """\
 # Configuration
 
-Made from `config.yaml` by `make docs`; change the comments there. Each key is set by the environment
-variable that is named first, or by editing the file; the variables after it only have a part in the
-default. `nameko show-config --config config.yaml` prints what is in force, secrets left out. A wrong
-value stops a service at the start, in one line that names the key.
+Made from `config.yaml` by `make docs`; change the comments there. Each key is set by the
+environment variable that is named first, or in the file; the variables after it only have a part
+in the default. `nameko show-config --config config.yaml` prints what is in force, secrets left
+out. A wrong value stops a service at the start, in one line that names the key.
 
 | key | environment | default | meaning |
 | --- | --- | --- | --- |
@@ -79,7 +79,7 @@ def page(text: str) -> str:
 
 
 def _row(key: Key) -> str:
-    variables = ", ".join(f"`{name}`" for name in key.variables) or "–"
+    variables = ", ".join(f"`{name}`" for name in key.variables) or "none"
     default = f"`{key.default}`" if key.default else "empty"
     return f"| `{key.name}` | {variables} | {default} | {key.meaning} |"
 
