@@ -22,7 +22,7 @@ eventlet.monkey_patch()
 import sys
 from chassis.redis import connect
 client = connect(sys.argv[1])
-for answer in eventlet.GreenPool().imap(lambda _: client.ping(), range(20)):
+for answer in eventlet.GreenPool(2).imap(lambda _: client.ping(), range(20)):
     print(answer)
 """
 
