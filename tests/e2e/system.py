@@ -50,6 +50,7 @@ class System:
 
     def __init__(self, folder: Path) -> None:
         self.env = own_environment(folder / "var")
+        self.command = [sys.executable, "-m", "embedded", "run"]
         self.output = folder / "output.txt"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = f"http://localhost:{self.port('HTTP_PORTS.gateway')}"
@@ -68,7 +69,7 @@ class System:
         """Start everything, and don't wait."""
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "embedded", "run"],
+                self.command,
                 cwd=ROOT,
                 env=self.env,
                 stdout=output,

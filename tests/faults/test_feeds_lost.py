@@ -1,26 +1,22 @@
-"""Valkey loses everything, or dies: feeds are rebuilt as they were, and nothing is lost (A15, A16).
-
-Each feed in the end has every change that was answered with success, once, in the order in which
-its author made them; those that were answered with an error may be there or not.
-"""
+"""Valkey loses everything, or dies: feeds are rebuilt as they were, nothing is lost (A15, A16)."""
 
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-import requests
 from redis import Redis
 
 from embedded import binaries
 from tests.e2e.api import Api
 from tests.e2e.survival import pids
 from tests.e2e.system import System
+from tests.faults.authors import Author, feed, settled
 from tests.processes import until
 
 ANSWER_SECONDS = 3.0
@@ -40,25 +36,6 @@ def system() -> Iterator[System]:
 
 
 @dataclass
-class Author:
-    """Somebody who adds links one after the other until told to stop."""
-
-    api: Api
-    name: str
-    added: list[str] = field(default_factory=list)
-    doubtful: set[str] = field(default_factory=set)
-
-    def add(self, number: int) -> None:
-        url = f"https://example.org/{self.name}/{number}"
-        try:
-            answer = self.api.call("POST", "/v1.0/links", json={"url": url})
-        except requests.RequestException:
-            self.doubtful.add(url)
-        else:
-            (self.added.append if answer.ok else self.doubtful.add)(url)
-
-
-@dataclass
 class World:
     """Two authors, and two readers who follow both."""
 
@@ -67,24 +44,10 @@ class World:
     readers: list[Api]
 
     def feed(self, reader: Api) -> list[str]:
-        """Return the URLs of a whole feed, from page to page."""
-        urls, token = [], ""
-        while True:
-            page = reader.news(start_token=token, page_size=100)
-            urls += [event["Url"] for event in page["events"]]
-            token = page["next_token"]
-            if not token:
-                return urls
+        return feed(reader)
 
     def settled(self, reader: Api) -> bool:
-        feed = self.feed(reader)
-        return all(
-            [url for url in feed if url in set(author.added)] == author.added
-            and len(set(feed)) == len(feed)
-            and {url for url in feed if f"/{author.name}/" in url}
-            <= {*author.added, *author.doubtful}
-            for author in self.authors
-        )
+        return settled(reader, self.authors)
 
 
 @pytest.fixture

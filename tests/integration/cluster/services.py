@@ -45,4 +45,4 @@ class News:
     @events.nats_handler("link-events", durable="news")
     def on_event(self, event, sequence):
         with pathlib.Path(os.environ["WRITE_TO"]).open("a") as file:
-            file.write(f"{sequence} {event.data['n']}\n")
+            file.write(f"{event.subject} {sequence} {event.data['n']}\n")

@@ -62,6 +62,19 @@ def test_calls_go_on_when_the_node_of_either_side_is_killed(
 
 
 @pytest.mark.long
+def test_calls_go_on_when_a_node_is_frozen(cluster: Cluster, caller: Caller) -> None:
+    for side in ("user_svc", "gateway"):
+        node = cluster.connected_to(side)
+        node.pause()
+        until(caller.well, 4 * HEAL_SECONDS)
+        node.resume()
+        cluster.start()
+        until(caller.well, HEAL_SECONDS)
+    assert set(caller.outcomes) <= {"ok", "Unavailable"}
+    assert caller.longest < ANSWER_SECONDS
+
+
+@pytest.mark.long
 def test_calls_go_on_while_every_node_is_killed_in_turn(cluster: Cluster, caller: Caller) -> None:
     for _ in range(3):
         for node in cluster.nodes:
