@@ -1,8 +1,6 @@
 # syntax=docker/dockerfile:1
 # base → deps → (database) → one target per service, which holds only what that service may import:
 #   docker build --target link-svc -t delinkcious/link-svc:0.1.0 .
-# The versions are in pyproject.toml:
-# hadolint global ignore=DL3013
 # A database's migrations run in its service's image, with alembic instead of nameko.
 
 FROM python:3.13.14-slim-bookworm@sha256:9d7f287598e1a5a978c015ee176d8216435aaf335ed69ac3c38dd1bbb10e8d64 AS base
@@ -21,17 +19,22 @@ WORKDIR /app
 # Without a shell in between, so that SIGTERM reaches nameko.
 ENTRYPOINT ["nameko", "run", "--config", "config.yaml"]
 
-# The project is installed without its code, which comes last: its dependencies, its version, and
-# the entry point by which kombu finds our bus.
+# The project is installed without its code, which comes last: its dependencies, to the byte as
+# `make lock` has written them down, its version, and the entry point by which kombu finds our bus.
 FROM base AS deps
 COPY pyproject.toml ./
-RUN --mount=type=cache,target=/root/.cache/pip pip install .
+COPY requirements requirements
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/chassis.lock \
+ && pip install --no-deps .
 
 FROM deps AS database
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[database]'
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/database.lock
 
 FROM deps AS gateway
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[gateway]'
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/gateway.lock
 COPY config.yaml ./
 COPY chassis chassis
 COPY protos protos
@@ -45,7 +48,8 @@ USER 10001:10001
 CMD ["gateway.service"]
 
 FROM database AS link-svc
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[link-svc]'
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/link-svc.lock
 COPY config.yaml ./
 COPY chassis chassis
 COPY link_svc link_svc
@@ -58,7 +62,6 @@ USER 10001:10001
 CMD ["link_svc.service"]
 
 FROM database AS social-graph-svc
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[social-graph-svc]'
 COPY config.yaml ./
 COPY chassis chassis
 COPY social_graph_svc social_graph_svc
@@ -71,7 +74,6 @@ USER 10001:10001
 CMD ["social_graph_svc.service"]
 
 FROM database AS user-svc
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[user-svc]'
 COPY config.yaml ./
 COPY chassis chassis
 COPY user_svc user_svc
@@ -84,7 +86,8 @@ USER 10001:10001
 CMD ["user_svc.service"]
 
 FROM deps AS news-svc
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[news-svc]'
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/news-svc.lock
 COPY config.yaml ./
 COPY chassis chassis
 COPY protos protos

@@ -5,7 +5,16 @@ generate = $(BIN)/python -m grpc_tools.protoc -I. --python_out=$(1) --pyi_out=$(
 	--grpc_python_out=$(1) protos/news.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format shell token demo bench test-faults protos docs migrate \
+LOCKS := chassis database gateway link-svc news-svc
+IMAGES := gateway link-svc social-graph-svc user-svc news-svc
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION = $(shell git rev-parse HEAD)
+# Wheels for every Python and machine that we serve; the index is whatever uv is told to use.
+lock = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+	--output-file requirements/$(1).lock pyproject.toml
+
+.PHONY: lock images help run test check format shell token demo bench test-faults protos docs migrate \
 	rebuild-feeds clean
 
 help: ## print this list
@@ -52,6 +61,20 @@ bench: .venv/installed ## measure a system of its own, or a running one: make be
 	@exec $(BIN)/python -m bench $(call option,URL,--url) $(call option,LINKS,--links) \
 	    $(if $(QUICK),--quick)
 
+# It must work where the lock has not yet what pyproject.toml asks for, and so needs no more than pip.
+lock: ## write down anew the versions of all that we depend on: make lock [UPGRADE=1]
+	@test -x $(BIN)/python || python3 -m venv .venv
+	@$(BIN)/python -m pip install --quiet uv==0.13.9
+	@$(call lock,all) --extra all $(if $(UPGRADE),--upgrade)
+	@for lock in $(LOCKS); do $(call lock,$$lock) --constraints requirements/all.lock \
+	    $$([ $$lock = chassis ] || echo --extra $$lock) || exit 1; done
+
+images: ## build the five images with Docker: make images [VERSION=0.1.0]
+	@command -v docker >/dev/null || { echo "docker is missing: it builds the images" >&2; exit 1; }
+	@for image in $(IMAGES); do docker build --target $$image --tag delinkcious/$$image:$(VERSION) \
+	    --label org.opencontainers.image.version=$(VERSION) \
+	    --label org.opencontainers.image.revision=$(REVISION) . || exit 1; done
+
 protos: .venv/installed ## generate the gRPC stubs
 	@$(call generate,.)
 
@@ -69,5 +92,5 @@ clean: ## remove .venv and caches; the data in var/ stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/installed: pyproject.toml embedded/bootstrap.sh
+.venv/installed: pyproject.toml requirements/all.lock embedded/bootstrap.sh
 	@sh embedded/bootstrap.sh

@@ -31,8 +31,11 @@ fi
 
 echo "Installing into .venv (Python $version; once, for a minute or two) ..." >&2
 log=.venv/install.log
-if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 \
-    -e '.[all]' >$log 2>&1; then
+install() {
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 "$@"
+}
+# What requirements/all.lock says, to the byte: `make lock` renews it.
+if ! { install --require-hashes -r requirements/all.lock && install --no-deps -e .; } >$log 2>&1; then
     first=$(grep -m 1 -o 'ERROR: .*' $log || tail -n 1 $log)
     fail "Installing the dependencies failed; is there a network? $first (all of it: $log)"
 fi

@@ -54,11 +54,13 @@ class Target:
         return [source for source, _ in pairs]
 
     @property
-    def installs(self) -> list[str]:
-        """What pip installs, in order."""
-        return [
-            spec for rest in self.all("RUN") for spec in re.findall(r"pip install '?([^' ]+)", rest)
-        ]
+    def locks(self) -> list[str]:
+        """The files that say what pip installs, in order."""
+        installed = [each for rest in self.all("RUN") for each in rest.split("pip install ")[1:]]
+        found = [re.fullmatch(r"--require-hashes -r (\S+\.lock)[ &]*", each) for each in installed]
+        others = [each.strip() for each, match in zip(installed, found, strict=True) if not match]
+        assert others == ["--no-deps ."]
+        return [match[1] for match in found if match]
 
 
 @functools.cache

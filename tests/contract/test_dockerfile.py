@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract import locks
 from tests.contract.delivery import (
     ROOT,
     SERVICES,
@@ -47,20 +48,21 @@ def test_copied_paths_exist_and_are_sent_to_the_builder(target: Target) -> None:
 def test_target_holds_what_the_service_imports_and_no_other_room(
     service: str, target: Target
 ) -> None:
-    assert set(target.copies) == rooms_of(service) | {"pyproject.toml", "config.yaml"}
+    files = {"pyproject.toml", "requirements", "config.yaml"}
+    assert set(target.copies) == rooms_of(service) | files
 
 
 @each_service
-def test_target_installs_the_extra_of_its_service_alone(service: str, target: Target) -> None:
-    extras = set(re.findall(r"\[([\w-]+)\]", " ".join(target.installs)))
-    assert service.replace("_", "-") in extras <= {service.replace("_", "-"), "database"}
-    assert extras <= set(project()["optional-dependencies"])
+def test_target_installs_what_its_service_needs_and_no_more(service: str, target: Target) -> None:
+    installed = {package for path in target.locks for package in locks.read(path)}
+    assert installed == locks.needed("", service.replace("_", "-"))
 
 
 @each_service
 def test_code_comes_after_the_dependencies(target: Target) -> None:
     words = [f"{word} {rest}" for word, rest in target.instructions]
     last_install = max(i for i, line in enumerate(words) if "pip install" in line)
+    assert words.index("COPY requirements requirements") < last_install
     assert last_install < words.index("COPY chassis chassis")
 
 
@@ -112,7 +114,9 @@ def test_service_needs_nothing_that_its_image_lacks(
     shutil.copy(ROOT / "pyproject.toml", app)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = str(tmp_path / "venv/bin/python")
-    run(app, python, "-m", "pip", "install", "--quiet", *target.installs)
+    for path in target.locks:
+        run(ROOT, python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", path)
+    run(app, python, "-m", "pip", "install", "--quiet", "--no-deps", ".")
     for path in target.copies:
         if (ROOT / path).is_dir():
             ignore = shutil.ignore_patterns("__pycache__")
@@ -123,7 +127,7 @@ def test_service_needs_nothing_that_its_image_lacks(
     run(app, python, "-c", f"import {service}.service")
     bus = "from kombu.transport import TRANSPORT_ALIASES as known; import kombu; known['nats']"
     run(app, python, "-c", f"import kombu.serialization; {bus}")
-    if "database" in " ".join(target.installs):
+    if "requirements/database.lock" in target.locks:
         alembic = ("-m", "alembic", "-c", f"{service}/alembic.ini", "upgrade", "head", "--sql")
         assert "CREATE TABLE" in run(app, python, *alembic)
     assert contents(app) == before
