@@ -4,6 +4,9 @@ SERVICES_WITH_A_DATABASE := link_svc social_graph_svc user_svc
 generate = $(BIN)/python -m grpc_tools.protoc -I. --python_out=$(1) --pyi_out=$(1) \
 	--grpc_python_out=$(1) protos/news.proto
 
+# Schemas, references, and what every container must have; the rest is for `make test`.
+OF_MANIFESTS := valid or locked or bounded or watched or exist or find or known
+
 .DEFAULT_GOAL := help
 LOCKS := chassis database gateway link-svc news-svc
 IMAGES := gateway link-svc social-graph-svc user-svc news-svc
@@ -29,12 +32,15 @@ test: .venv/installed ## run every test but the long ones
 test-faults: .venv/installed ## run the long fault tests
 	@$(BIN)/pytest -m long
 
-check: .venv/installed ## check format, lint, types, import rules, spelling, generated code
+check: .venv/installed ## check format, lint, types, import rules, spelling, manifests, generated code
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	@$(BIN)/codespell
+	@! test -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
+	@found=$$($(BIN)/pytest --quiet --no-header tests/contract/test_manifests*.py \
+	    -k "$(OF_MANIFESTS)") || { echo "$$found" >&2; exit 1; }
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call generate,"$$fresh") && \
 	    for file in "$$fresh"/protos/*; do cmp "$$file" "protos/$${file##*/}" || \
 	    { echo "protos/ is stale: run 'make protos'" >&2; exit 1; }; done
