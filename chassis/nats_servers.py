@@ -1,6 +1,7 @@
 """Where NATS is, who we are there, how we know it, and what to say when it does not let us in."""
 
 import asyncio
+import logging
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,11 @@ from nats.aio import client, transport
 
 from chassis.tls import Tls, reason
 
+log = logging.getLogger(__name__)
+
 SCHEMES = ("nats://", "tls://")
 _CLOSE_SECONDS = 0.5
+_DENIED_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class Servers:
             return f"NATS refused {who} (authorization violation); see NATS_URL and AMQP_URI"
         if isinstance(error, ssl.SSLError | NoTls):
             return f"no TLS with NATS ({reason(error)}); see NATS_TLS_CA_FILE and its like"
+        hung_up = isinstance(error, BrokenPipeError | ConnectionResetError)
+        if hung_up and self.tls and not self.tls.shows_certificate:
+            # What it says to that, it may say too late for us to hear.
+            return f"no TLS with NATS ({error}): does it want a NATS_TLS_CERT_FILE?"
         return f"NATS is away ({error or type(error).__name__})"
 
 
@@ -61,6 +69,36 @@ def _credentials(server: SplitResult) -> dict[str, Any]:
     if server.username:
         return {"user": unquote(server.username), "password": unquote(server.password or "")}
     return {}
+
+
+class Record:
+    """What the log is told of the servers: once, and not for every try and server."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._complaints: set[str] = set()  # of this outage
+        self._denied: set[str] = set()
+
+    def note(self, error: Exception, connected: bool) -> None:
+        """Tell what is wrong; while we are connected, that is what we are not allowed to do."""
+        complaint = self._servers.complaint(error)
+        kind = complaint.partition("(")[0]
+        if connected:
+            self._deny(str(error))
+        elif kind not in self._complaints:
+            self._complaints.add(kind)
+            log.warning("%s; trying again until it is there", complaint)
+
+    def _deny(self, what: str) -> None:
+        if what not in self._denied and len(self._denied) < _DENIED_TOLD:
+            self._denied.add(what)
+            log.warning("NATS to the user %r: %s", self._servers.user, what)
+
+    def over(self) -> None:
+        """Tell that all is well again."""
+        if self._complaints:
+            log.info("NATS is back")
+        self._complaints.clear()
 
 
 class NoTls(nats.errors.Error):

@@ -38,6 +38,11 @@ class Tls:
         """Say whether any file is configured."""
         return any(self._paths.values())
 
+    @property
+    def shows_certificate(self) -> bool:
+        """Say whether we have a certificate of our own."""
+        return bool(self._paths[self._cert])
+
     def wrap(self, sock: Any, server_name: str | None = None) -> TlsSocket:
         """Return a connected socket with TLS; a client says whose certificate it wants to see."""
         return TlsSocket(sock, self.context(), alpn=self._alpn, server_name=server_name)

