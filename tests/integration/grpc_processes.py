@@ -5,10 +5,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import grpc
+from nameko import config
 
+from chassis.grpc import GrpcClient
 from embedded import ports
 from protos.news_pb2 import GetNewsRequest
 from protos.news_pb2_grpc import NewsStub
@@ -116,6 +119,15 @@ class Asking(Running):
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             return error.read().decode()
+
+
+def client(target: str, **more: Any) -> GrpcClient:
+    """Return our client in this process, for who wants to look at it."""
+    config.update(settings(NEWS_GRPC_TARGET=target, **more))
+    made = GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET", target="answering")
+    made.container = SimpleNamespace(service_name="test")
+    made.setup()
+    return made
 
 
 def ask(username: str, token: str = "") -> GetNewsRequest:

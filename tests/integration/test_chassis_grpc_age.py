@@ -5,29 +5,26 @@ from typing import Any
 
 from eventlet import GreenPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from nameko import config
 
 from chassis.grpc import GrpcClient
 from protos.news_pb2_grpc import NewsStub
-from tests.integration.grpc_processes import Answering, ask, settings
+from tests.integration.grpc_processes import Answering, ask, client
 
 # So short that connections end in the midst of calls, and calls last longer than a connection.
 AGE_SECONDS = 0.02
 CALLS = 400
 
 
-def call(client: GrpcClient, number: int) -> tuple[str, Any]:
+def call(ours: GrpcClient, number: int) -> tuple[str, Any]:
     what = ("sleep", "0.03") if number % 10 == 0 else ("echo", f"number-{number}")
-    answer = client.call("GetNews", {}, ask(*what)).nextToken
-    return answer == what[1], client.channel._connection
+    answer = ours.call("GetNews", {}, ask(*what)).nextToken
+    return answer == what[1], ours.channel._connection
 
 
 def test_no_call_fails_while_connections_grow_old(tmp_path: Path) -> None:
     with Answering(tmp_path, GRPC_MAX_CONNECTION_AGE_SECONDS=AGE_SECONDS) as server:
-        config.update(settings(NEWS_GRPC_TARGET=f"http://{server.target}"))
-        client = GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")
-        client.setup()
-        answers = list(GreenPool(8).imap(lambda number: call(client, number), range(CALLS)))
+        ours = client(f"http://{server.target}")
+        answers = list(GreenPool(8).imap(lambda number: call(ours, number), range(CALLS)))
         assert all(right for right, _ in answers)
         assert len({id(connection) for _, connection in answers}) > 3
         with server.channel() as channel:

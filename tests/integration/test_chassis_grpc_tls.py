@@ -12,14 +12,14 @@ import grpc
 import pytest
 from eventlet import GreenPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from nameko import config
 
 from chassis.errors import Unavailable
 from chassis.grpc import GrpcClient
 from embedded.server import HOST
 from protos.news_pb2_grpc import NewsStub
 from tests.certificates import Authority, Certificate
-from tests.integration.grpc_processes import Answering, Asking, ask, settings
+from tests.integration import grpc_processes
+from tests.integration.grpc_processes import Answering, Asking, ask
 from tests.processes import until
 
 PROMISE = 5
@@ -85,10 +85,7 @@ def client(target: str, ca: str = "", shown: Certificate | None = None) -> GrpcC
     """Return our client, in this process."""
     own = shown or Certificate("", "")
     files = {"GRPC_TLS_CA_FILE": ca, "GRPC_TLS_CERT_FILE": own.cert, "GRPC_TLS_KEY_FILE": own.key}
-    config.update(settings(NEWS_GRPC_TARGET=target, **files))
-    made = GrpcClient(NewsStub, target_key="NEWS_GRPC_TARGET")
-    made.setup()
-    return made
+    return grpc_processes.client(target, **files)
 
 
 def echo(client: GrpcClient, text: str = "hello") -> str:
