@@ -19,6 +19,7 @@ from nameko.rpc import Responder
 from chassis import bus, config, current, nats
 from chassis.bus.envelope import number
 from chassis.errors import Unavailable
+from chassis.nats_servers import SCHEMES, Servers
 from chassis.telemetry import count_late
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,9 @@ class Container(ServiceContainer):
             if config.optional(key) is not None:
                 config.positive_integer(key)
         if config.optional("AMQP_URI") is not None:
-            config.servers("AMQP_URI", *_BUSES)
+            uri = config.servers("AMQP_URI", *_BUSES)
+            if uri.startswith(SCHEMES):
+                Servers.parse(uri)
         super().__init__(service_cls)
 
     def start(self) -> None:

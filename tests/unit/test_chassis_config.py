@@ -34,7 +34,7 @@ def test_false_is_a_value():
     assert config.optional("SET_TIMEOUTS", True) is False
 
 
-@pytest.mark.parametrize("wrong", ["many", [], 0, -1, "-2", float("inf"), float("nan")])
+@pytest.mark.parametrize("wrong", ["many", [], True, 0, -1, "-2", float("inf"), float("nan")])
 def test_a_number_above_zero_is_demanded(wrong):
     settings["SECONDS"] = wrong
     with pytest.raises(ConfigurationError, match="SECONDS"):
@@ -48,6 +48,30 @@ def test_numbers_may_be_written_as_text():
         config.positive_integer("SECONDS")
     settings["SECONDS"] = "3"
     assert config.positive_integer("SECONDS") == 3
+
+
+@pytest.mark.parametrize(
+    "wrong", ["nats", "nats://", "nats://a:port", "http://a", "nats://a,b", "nats://:1"]
+)
+def test_addresses_are_checked_and_not_shown(wrong):
+    settings["SERVERS"] = wrong
+    with pytest.raises(ConfigurationError, match="SERVERS must be like nats://host:port"):
+        config.servers("SERVERS", "nats", "tls")
+
+
+def test_several_addresses_may_be_given():
+    settings["SERVERS"] = "nats://user:password@a:1, tls://b"
+    assert config.servers("SERVERS", "nats", "tls") == settings["SERVERS"]
+
+
+def test_a_port_a_truth_and_a_choice_are_checked():
+    settings.update({"PORT": 65536, "WANTED": "maybe", "COLOUR": "green"})
+    with pytest.raises(ConfigurationError, match="PORT"):
+        config.port("PORT")
+    with pytest.raises(ConfigurationError, match="WANTED"):
+        config.boolean("WANTED", default=False)
+    with pytest.raises(ConfigurationError, match="COLOUR must be red or blue, not 'green'"):
+        config.one_of("COLOUR", "red", "blue")
 
 
 class Service:
