@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from chassis import metrics
+from chassis import current, metrics, tracing
 from chassis.bulkhead import Bulkhead
 from chassis.telemetry import outcome
 
@@ -30,20 +30,27 @@ class PeerCalls:
         self._service = service
         self._target = target
         self._bulkhead = Bulkhead(target, places)
+        self._tracer = tracing.tracer(service)
         self._in_flight = _IN_FLIGHT.labels(service, target)
 
     @contextmanager
-    def begin(self, method: str, seconds: float) -> Iterator[None]:
-        """Make a call in the block, which must end in ``seconds``; raise Unavailable if busy."""
+    def begin(self, method: str, seconds: float) -> Iterator[dict[str, str]]:
+        """Make a call in the block, which must end in ``seconds``; raise Unavailable if busy.
+
+        Returns what the context data of the call must say beside the worker's own.
+        """
         began = perf_counter()
+        name = f"{self._target}.{method}"
+        span = self._tracer.begin(name, "client", tracing.parent(), current.request_id())
         end = "ok"
         try:
             with self._bulkhead.place(seconds), self._in_flight.track_inprogress():
-                yield
+                yield {tracing.TRACEPARENT: span.traceparent} if span.traceparent else {}
         except BaseException as error:
             end = outcome(error)
             raise
         finally:
+            span.end(end)
             metrics.series(_CALLS, self._service, self._target, method, end).inc()
             metrics.series(_SECONDS, self._service, self._target, method).observe(
                 perf_counter() - began

@@ -42,6 +42,8 @@ class NatsHandler(Entrypoint):
     after some tries. So a handler may see an event again and must be idempotent.
     """
 
+    span_kind = "consumer"
+
     def __init__(self, stream: str, durable: str, **kwargs: Any) -> None:
         self.stream = stream
         self.durable = durable

@@ -20,7 +20,7 @@ from nameko.web.handlers import HttpRequestHandler
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from chassis import config, current, problems
+from chassis import config, current, problems, tracing
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
 from chassis.params import params
@@ -77,6 +77,7 @@ class HttpHandler(HttpRequestHandler):
         context = {
             DEADLINE: time.time() + self.timeout_seconds,
             current.REQUEST_ID: request.request_id,
+            tracing.TRACEPARENT: request.headers.get("Traceparent", ""),
         }
         done = Event()
         with eventlet.Timeout(self.timeout_seconds + SLACK_SECONDS, _overdue()):

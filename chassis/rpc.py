@@ -55,8 +55,8 @@ class Peer:
         limit = time.time() + provider.seconds
         deadline = min(self._context.get(DEADLINE) or limit, limit)
         client = self._client[method]
-        client.context_data = {**self._context, DEADLINE: deadline}
-        with provider.calls.begin(method, deadline - time.time()):
+        with provider.calls.begin(method, deadline - time.time()) as carried:
+            client.context_data = {**self._context, **carried, DEADLINE: deadline}
             try:
                 # Over NATS the bus answers at the deadline; over RabbitMQ nothing else does.
                 with eventlet.Timeout(max(0.001, deadline - time.time()) + 0.05, RpcTimeout()):

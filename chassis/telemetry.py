@@ -14,7 +14,7 @@ from nameko.extensions import DependencyProvider
 from prometheus_client.core import CounterMetricFamily
 from werkzeug.exceptions import HTTPException
 
-from chassis import metrics, nats
+from chassis import current, metrics, nats, tracing
 from chassis.errors import ServiceError
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -71,7 +71,8 @@ class Telemetry(DependencyProvider):
     def setup(self) -> None:
         """Offer the numbers of the process."""
         self.service = self.container.service_name
-        self.begun: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self.tracer = tracing.tracer(self.service)
+        self.begun: WeakKeyDictionary[Any, tuple[float, tracing.Span]] = WeakKeyDictionary()
         pool = self.container._worker_pool
         _WORKERS.watch(self.service, read=pool.running)
         _WORKERS_MAX.labels(self.service).set(pool.size)
@@ -80,8 +81,16 @@ class Telemetry(DependencyProvider):
         _RECONNECTS.watch(self.service, read=nats.reconnections)
 
     def worker_setup(self, worker_ctx: Any) -> None:
-        """Start the clock."""
-        self.begun[worker_ctx] = perf_counter()
+        """Start the clock, and the worker's span."""
+        data, entrypoint = worker_ctx.data, worker_ctx.entrypoint
+        span = self.tracer.begin(
+            f"{self.service}.{entrypoint.method_name}",
+            getattr(entrypoint, "span_kind", "server"),
+            _text(data.get(tracing.TRACEPARENT)),
+            _text(data.get(current.REQUEST_ID)),
+        )
+        tracing.enter(span)
+        self.begun[worker_ctx] = perf_counter(), span
 
     def worker_result(
         self, worker_ctx: Any, result: Any = None, exc_info: ExcInfo | None = None
@@ -90,9 +99,19 @@ class Telemetry(DependencyProvider):
         entrypoint = worker_ctx.entrypoint.method_name
         end = outcome(exc_info and exc_info[1])
         metrics.series(_RESULTS, self.service, entrypoint, end).inc()
-        seconds = perf_counter() - self.begun.pop(worker_ctx, perf_counter())
+        began, span = self.begun.pop(worker_ctx)
+        span.end(end)
+        seconds = perf_counter() - began
         metrics.series(_SECONDS, self.service, entrypoint).observe(seconds)
         if end == "crash":
             _log.error("worker crashed", exc_info=exc_info)
         else:
             _log.debug("worker finished: %s after %.1f ms", end, 1000 * seconds)
+
+    def stop(self) -> None:
+        """Send the last spans."""
+        self.tracer.stop()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -78,8 +78,9 @@ class GrpcClient(DependencyProvider):
         left = min(context.get(DEADLINE) or now + longest, now + longest) - now
         if left <= 0:
             raise statuses.timed_out()
-        with self.calls.begin(method, left):
-            headers = [self._path(method), *self._headers, *_metadata(context)]
+        with self.calls.begin(method, left) as carried:
+            metadata = _metadata({**context, **carried})
+            headers = [self._path(method), *self._headers, *metadata]
             answer = self.channel.call(headers, request.SerializeToString(), left)
             try:
                 return self.inspector.output_type_for_method(method).FromString(answer)

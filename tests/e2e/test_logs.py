@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.e2e.api import Api, added, assert_told, person, sign_in
+from tests.e2e.collector import Collector
 from tests.e2e.conftest import a_system
 from tests.e2e.survival import pids
 from tests.e2e.system import System
@@ -28,13 +29,23 @@ PLANTED = {
 
 
 @pytest.fixture(scope="module")
-def talkative() -> Iterator[System]:
+def collector() -> Iterator[Collector]:
+    """Return a collector of traces."""
+    collector = Collector()
+    collector.start()
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture(scope="module")
+def talkative(collector: Collector) -> Iterator[System]:
     """Return a running system that says all it can, with secrets in its configuration."""
     for system in a_system():
         nats, postgres = system.port("EMBEDDED.NATS_PORT"), system.port("EMBEDDED.POSTGRES_PORT")
         for name, value in PLANTED.items():
             system.env[name] = value.format(nats=nats, postgres=postgres)
         system.env["LOG_LEVEL"] = "DEBUG"
+        system.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
         system.env["TOKEN_CACHE_SECONDS"] = "0.001"  # so that user_svc is asked each time
         system.start()
         yield system
@@ -108,7 +119,38 @@ def secrets_of_a_sign_in(system: System) -> Iterator[str]:
     yield profile["email"]
 
 
-def test_no_secret_is_said(talkative: System) -> None:
+def test_one_trace_has_all_that_a_request_sets_in_motion(
+    talkative: System, collector: Collector
+) -> None:
+    somebody = person(talkative.url, "traced")
+    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {"Traceparent": f"00-{trace_id}-{span_id}-01"}
+    somebody.call("GET", "/v1.0/links", headers=headers)
+    somebody.call("GET", "/v1.0/news", headers=headers)
+    expected = {
+        "gateway: gateway.get_links",
+        "gateway: link_svc.get_links",
+        "link_svc: link_svc.get_links",
+        "gateway: gateway.get_news",
+        "gateway: news_svc.GetNews",
+        "news_svc: news_svc.GetNews",
+    }
+    until(lambda: expected <= collector.spans(trace_id).keys())
+    spans = collector.spans(trace_id)
+    assert spans["gateway: gateway.get_links"].parent_span_id.hex() == span_id
+    assert within(spans, "gateway: link_svc.get_links", "gateway: gateway.get_links")
+    assert within(spans, "link_svc: link_svc.get_links", "gateway: link_svc.get_links")
+    assert within(spans, "gateway: news_svc.GetNews", "gateway: gateway.get_news")
+    assert within(spans, "news_svc: news_svc.GetNews", "gateway: news_svc.GetNews")
+
+
+def within(spans: dict[str, Any], inner: str, outer: str) -> bool:
+    """Tell whether a span is a part of another."""
+    found: bool = spans[inner].parent_span_id == spans[outer].span_id
+    return found
+
+
+def test_no_secret_is_said(talkative: System, collector: Collector) -> None:
     hidden = [*secrets_of_a_sign_in(talkative), *re.findall(r"planted\w+", str(PLANTED))]
     eve = Api(talkative.url, token=sign_in(talkative.url, "eve")["access_token"], name="eve")
     hidden += [eve.token, "plantedquery", "plantedbearer", "plantedcookie", "plantedcode"]
@@ -128,5 +170,7 @@ def test_no_secret_is_said(talkative: System) -> None:
     until(lambda: eve.add_link(f"https://a.example/{next(number)}") is None)
 
     said = talkative.said() + "".join(scraped(service, talkative) for service in SERVICES)
+    said += str(collector.requests)
+    assert "GetNews" in said
     assert [secret for secret in hidden if secret in said] == []
     assert "finished" in said

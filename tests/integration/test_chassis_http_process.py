@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded import ports
 from tests.integration.http_server import Server, log, running
 from tests.processes import until
 
@@ -127,3 +128,13 @@ def test_no_file_descriptors_left_is_survived(tmp_path: Path) -> None:
         assert [line["message"] for line in log(server)][:1] == [
             "cannot accept connections: Too many open files"
         ]
+
+
+def test_collector_of_traces_that_is_away_delays_nobody(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{ports.free_port()}"
+    with running(tmp_path, OTLP_ENDPOINT=nobody) as server:
+        for _ in range(20):
+            assert server.get("/hello/bob").status == 200
+        began = time.monotonic()
+        assert server.process.stop() == 0
+    assert time.monotonic() - began < 10

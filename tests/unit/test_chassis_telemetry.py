@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,3 +81,13 @@ def test_crash_is_one_log_line_with_its_ids(caplog: pytest.LogCaptureFixture) ->
     [record] = caplog.records
     found = line(record)
     assert "ValueError: oops" in found["exception"]
+
+
+def test_without_a_collector_nothing_of_opentelemetry_is_imported() -> None:
+    program = """
+import sys
+from chassis import calls, health, tracing
+tracing.tracer("toy").begin("name", "server", "", "").end("ok")
+sys.exit(any(name.startswith("opentelemetry") for name in sys.modules))
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", program]).returncode == 0
