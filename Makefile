@@ -73,7 +73,7 @@ lock: ## write down anew the versions of all that we depend on: make lock [UPGRA
 	@$(BIN)/python -m pip install --quiet uv==0.13.9
 	@$(call lock,all) --extra all $(if $(UPGRADE),--upgrade)
 	@for lock in $(LOCKS); do $(call lock,$$lock) --constraints requirements/all.lock \
-	    $$([ $$lock = chassis ] || echo --extra $$lock) || exit 1; done
+	    --extra $$([ $$lock = chassis ] && echo tracing || echo $$lock) || exit 1; done
 
 images: ## build the five images with Docker: make images [VERSION=0.1.0]
 	@command -v docker >/dev/null || { echo "docker is missing: it builds the images" >&2; exit 1; }
