@@ -10,7 +10,7 @@ from tests.contract.delivery import ROOT
 LOCKS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "requirements").iterdir())
 # The extras of each lock beside all.lock; what every service needs is in all of them.
 EXTRAS = {
-    "requirements/chassis.lock": ("",),
+    "requirements/chassis.lock": ("", "tracing"),
     "requirements/database.lock": ("", "database"),
     "requirements/gateway.lock": ("", "gateway"),
     "requirements/link-svc.lock": ("", "link-svc"),
