@@ -12,7 +12,7 @@ from nameko import config
 from nameko.exceptions import UnknownService
 from nameko.standalone.rpc import ClusterRpcClient
 
-from chassis import nats
+from chassis import nats, stream_reads, streams
 from chassis.errors import Unavailable
 from tests.nats_cluster import USERS, Node
 from tests.processes import ROOT, ServiceProcess, until
@@ -65,6 +65,16 @@ def test_news_may_not(node: Node, users: ServiceProcess) -> None:
 def test_news_may_ask_for_followers(node: Node) -> None:
     with client_of(node, "news_svc") as bus, pytest.raises(UnknownService):
         bus.social_graph_svc.get_followers("alice")  # nobody runs it here, and NATS says so
+
+
+@pytest.mark.parametrize(
+    ("stream", "durable"), [("link-events", "news"), ("follow-events", "news-follows")]
+)
+def test_news_may_ask_how_far_behind_it_is(node: Node, stream: str, durable: str) -> None:
+    config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
+    until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) is None)
+    assert stream_reads.backlog(stream, durable, timeout=5) == (0, 0, 0)
+    nats.streams().close(1)
 
 
 def test_nobody_overhears_an_answer(node: Node, users: ServiceProcess) -> None:
