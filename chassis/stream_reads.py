@@ -32,15 +32,25 @@ def last_of(stream: str, subject: str, count: int, timeout: float) -> list[Store
     return _call(lambda client: _last_of(client, stream, subject, count), timeout)
 
 
-def delivered(stream: str, durable: str, timeout: float) -> int:
-    """Return the sequence up to which a durable consumer has been given the stream.
+def after(stream: str, sequence: int, count: int, timeout: float) -> list[Stored]:
+    """Return the messages after a sequence, ``count`` at most, as far as a replica has them.
 
     Raises Unavailable.
     """
 
+    async def ask(client: Client) -> list[Stored]:
+        found, _ = await _read(client, stream, f"{stream}.>", sequence + 1, count)
+        return found
+
+    return _call(ask, timeout)
+
+
+def last_sequence(stream: str, timeout: float) -> int:
+    """Return the sequence of a stream's last message. Raises Unavailable."""
+
     async def ask(client: Client) -> int:
-        info = await client.jetstream(timeout=timeout).consumer_info(stream, durable)
-        return info.delivered.stream_seq if info.delivered else 0
+        info = await _ask(client, f"STREAM.INFO.{stream}", {})
+        return int(info["state"]["last_seq"])
 
     return _call(ask, timeout)
 

@@ -1,14 +1,11 @@
-"""Streams: appending to the log of events and pulling from it (NATS JetStream)."""
+"""Streams: declaring and appending to the log of events (NATS JetStream)."""
 
-import json
 import logging
 import time
-from typing import Any
 
 import nats.js
 import nats.js.api
 import nats.js.errors
-from eventlet.queue import Empty, LightQueue
 from nats.aio.client import Client
 
 from chassis import config
@@ -20,9 +17,6 @@ log = logging.getLogger(__name__)
 
 _DUPLICATE_WINDOW_SECONDS = 120
 _NAME_IN_USE_API_CODES = (10058, 10148, 10013)
-_PULL_SECONDS = 5.0
-_PULL_MESSAGES = 1000
-_HEARTBEAT_SECONDS = 1.0
 
 
 def check_configuration() -> None:
@@ -106,74 +100,3 @@ async def _declare_stream(js: nats.js.JetStreamContext, stream: str) -> None:
         # Another process has made it in between.
         if error.err_code not in _NAME_IN_USE_API_CODES:
             raise
-
-
-class PullEnded(Exception):
-    """The pull has fallen silent, or its stream or consumer is gone: begin anew."""
-
-
-class Pull:
-    """A pull on a durable consumer that notices when it has fallen silent.
-
-    nats-py's own pull subscription (2.16) can wait for ever after the server was restarted; this
-    asks for heartbeats, and missing two of them ends it.
-    """
-
-    def __init__(self, stream: str, durable: str) -> None:
-        self._connection = connection()
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._inbox = self._connection.new_inbox()
-        self._arrived: LightQueue = LightQueue()
-        self._subscription = self._connection.subscribe(self._inbox, self._arrived.put_nowait)
-        self._asked = False
-
-    def next(self) -> Any:
-        """Return the next message, or None when there is none for now.
-
-        Raises PullEnded, and Unavailable when NATS is away.
-        """
-        if not self._asked:
-            self._ask()
-        try:
-            message = self._arrived.get(timeout=2 * _HEARTBEAT_SECONDS + 0.5)
-        except Empty:
-            raise PullEnded("no heartbeat") from None
-        if message is None:
-            return None
-        status = (message.headers or {}).get("Status")
-        if status is None:
-            return message
-        if status == "408":  # asked for long enough and nothing came: ask again
-            self._asked = False
-        elif status != "100":  # neither a heartbeat
-            raise PullEnded(f"status {status}")
-        return None
-
-    def wake(self) -> None:
-        """Make ``next`` return."""
-        self._arrived.put_nowait(None)
-
-    def close(self) -> None:
-        """Stop listening, and give back what has arrived meanwhile."""
-        self._subscription.unsubscribe()
-        while not self._arrived.empty():
-            message = self._arrived.get_nowait()
-            if message is not None and message.reply.startswith("$JS.ACK."):
-                acknowledge(message, b"-NAK")
-
-    def _ask(self) -> None:
-        request = {
-            "batch": _PULL_MESSAGES,
-            "expires": int(_PULL_SECONDS * 1e9),
-            "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
-        }
-        self._connection.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
-        self._asked = True
-
-
-def acknowledge(message: Any, word: bytes) -> None:
-    """Say what became of a message (``+ACK``, ``-NAK``, ``+WPI``, ``+TERM``); NATS ADR-13."""
-    try:
-        connection().publish(message.reply, word)
-    except Unavailable:
-        log.debug("an acknowledgement was not sent: the message will come again")

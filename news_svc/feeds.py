@@ -1,5 +1,6 @@
 """The feeds as everybody else sees them: what the store has lost is made anew from the stream."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,6 +16,8 @@ from news_svc.once import Once
 from news_svc.schemas import UsernamesDoc
 from news_svc.store import FeedStore, Lost
 
+_FOLLOWERS_A_PAGE = 1000
+_AUTHORS_AT_ONCE = 8
 # Fewer than a page may have, because every author may have a whole feed's length of events.
 _AUTHORS_A_PAGE = 100
 # A reader waits for so long; RPC_TIMEOUT_SECONDS is what the reader's caller waits.
@@ -23,10 +26,14 @@ _RESTORE_SECONDS = 30.0
 _TRIES = 5
 
 T = TypeVar("T")
+Recorded = tuple[Published, int]  # and the time of its record
 
 
 class SocialGraph(Protocol):
     """As much of social_graph_svc as feeds need."""
+
+    def get_followers(self, username: str, *, start_token: str, page_size: int) -> UsernamesDoc:
+        """Return a page of the people who follow somebody."""
 
     def get_following(self, username: str, *, start_token: str, page_size: int) -> UsernamesDoc:
         """Return a page of the people whom somebody follows."""
@@ -72,30 +79,68 @@ class Feeds:
         """Throw everything away; each feed is made when it is next read."""
         self.store.forget()
 
-    def record(self, published: Published) -> int:
-        """Keep an event among its author's latest; return the time, or 0 for a duplicate."""
-        try:
+    def publish(self, published: Sequence[Published], social_graph: SocialGraph) -> None:
+        """Write events that follow each other in the stream into the feeds of their followers.
+
+        Readers see them when all of it is done; doing it again is harmless.
+        """
+
+        _insist(lambda: self._publish(published, social_graph), self._open)
+
+    def _publish(self, published: Sequence[Published], social_graph: SocialGraph) -> None:
+        recorded = self._record(published)
+        if not recorded:
+            return
+        by_author: dict[str, list[Recorded]] = defaultdict(list)
+        for one, moment in recorded:
+            by_author[one.event.author].append((one, moment))
+
+        def deliver(author: str) -> None:
+            self._deliver(
+                by_author[author], pages(social_graph.get_followers, author, _FOLLOWERS_A_PAGE)
+            )
+
+        for _ in GreenPool(_AUTHORS_AT_ONCE).imap(deliver, by_author):
+            pass
+        self.store.advance(published[-1].sequence, min(moment for _, moment in recorded))
+
+    def _record(self, published: Sequence[Published]) -> list[Recorded]:
+        """Keep events among their authors' latest; return those that are no duplicates."""
+        moments = self.store.record_all(published, self.length)
+        found = (
+            (one, self._record_lost(one) if moment is None else moment)
+            for one, moment in zip(published, moments, strict=True)
+        )
+        return [(one, moment) for one, moment in found if moment]
+
+    def _record_lost(self, published: Published) -> int:
+        try:  # perhaps with what was restored for one before
             return self.store.record(published, self.length)
         except Lost:
             return _insist(lambda: self._record_restored(published))
 
-    def deliver(self, published: Published, pages: Iterable[Sequence[str]], moment: int) -> None:
-        """Write an event, recorded at that moment, into the feeds of followers, page by page."""
-        count = 0
-        for followers in pages:
-            self.store.deliver(published, followers, moment, self.length)
-            metrics.feed_writes.inc(len(followers))
-            count += len(followers)
-        metrics.followers.observe(count)
-
     def _record_restored(self, published: Published) -> int:
         moment = self.store.moment()
-        position = max(published.sequence, self.history.position())
-        self._restore(published.event.author, position, moment)
+        self._restore(published.event.author, moment)
         return self.store.record(published, self.length, restored=True)
 
+    def _deliver(self, recorded: list[Recorded], followers: Iterable[Sequence[str]]) -> None:
+        count = 0
+        for page in followers:
+            self.store.deliver(recorded, page, self.length)
+            metrics.feed_writes.inc(len(page) * len(recorded))
+            count += len(page)
+        for _ in recorded:
+            metrics.followers.observe(count)
+
+    def _open(self) -> None:
+        """See to it that there is a horizon: at first, all that the stream has now."""
+        moment = self.store.moment()
+        with suppress(Lost):
+            self.store.open(self.history.end(), moment)
+
     def _make(self, username: str) -> None:
-        _insist(lambda: self._attempt(username))
+        _insist(lambda: self._attempt(username), self._open)
 
     def _attempt(self, username: str) -> None:
         begun = self.store.begin(username)
@@ -114,17 +159,16 @@ class Feeds:
 
     def _restore_all(self, authors: Sequence[str]) -> None:
         moment = self.store.moment()
-        position = self.history.position()
 
         def restore(author: str) -> None:
-            work = partial(self._restore, author, position, moment)
+            work = partial(self._restore, author, moment)
             self._restoring.do(author, work, _RESTORE_SECONDS)
 
         for _ in GreenPool().imap(restore, authors):
             pass
 
-    def _restore(self, author: str, position: int, moment: int) -> None:
-        self.store.restore(author, self.history.latest(author, position, self.length), moment)
+    def _restore(self, author: str, moment: int) -> None:
+        self.store.restore(author, self.history.latest(author, self.length), moment)
 
 
 def pages(get: Callable[..., UsernamesDoc], username: str, page_size: int) -> Iterator[list[str]]:
@@ -139,11 +183,11 @@ def pages(get: Callable[..., UsernamesDoc], username: str, page_size: int) -> It
             return
 
 
-def _insist(attempt: Callable[[], T]) -> T:
-    """Try again when something was lost meanwhile, but not for ever."""
+def _insist(attempt: Callable[[], T], mend: Callable[[], None] = lambda: None) -> T:
+    """Try again, after mending, when something was lost meanwhile, but not for ever."""
     for _ in range(_TRIES):
         try:
             return attempt()
         except Lost:
-            continue
+            mend()
     raise Unavailable("news_unsettled", "Your news are changing too fast; try again.")

@@ -13,28 +13,23 @@ _SECONDS = 2.0
 
 
 class History:
-    """The link events as far as they have been handed to their consumer, and no further.
+    """The link events, whether or not they have been handled."""
 
-    What it has not been given yet it will write into the feeds itself, in order: a reader who goes
-    on from a token misses nothing.
-    """
-
-    def __init__(self, stream: str, durable: str) -> None:
+    def __init__(self, stream: str) -> None:
         self.stream = stream
-        self.durable = durable
 
-    def position(self) -> int:
-        """Return the sequence of the last event that was handed out; raise Unavailable."""
-        return stream_reads.delivered(self.stream, self.durable, _SECONDS)
+    def end(self) -> int:
+        """Return the sequence of the last event; raise Unavailable."""
+        return stream_reads.last_sequence(self.stream, _SECONDS)
 
-    def latest(self, author: str, position: int, length: int) -> list[Published]:
-        """Return an author's last ``length`` events up to a position; raise Unavailable."""
+    def latest(self, author: str, length: int) -> list[Published]:
+        """Return an author's last ``length`` events; raise Unavailable."""
         subject, count = f"{self.stream}.{author}", length + REPEATED
         while True:
             stored = stream_reads.last_of(self.stream, subject, count, _SECONDS)
-            early = (one for one in stored if one.sequence <= position)
-            found = firsts(_published(early, author), 0 if len(stored) < count else REPEATED)
-            if len(stored) < count or len(found) >= length:
+            is_all = len(stored) < count
+            found = firsts(_published(stored, author), 0 if is_all else REPEATED)
+            if is_all or len(found) >= length:
                 return found[-length:]
             count *= 2
 

@@ -21,13 +21,13 @@ class Peer(ServiceRpc):
 
 
 class FeedsProvider(RedisStore):
-    """Inject Feeds, the same for all workers, that read this stream as its consumer does."""
+    """Inject Feeds of what is in this stream, the same for all workers."""
 
     peer = Peer("social_graph_svc")
 
-    def __init__(self, stream: str, durable: str) -> None:
+    def __init__(self, stream: str) -> None:
         super().__init__(FeedStore)
-        self.history = History(stream, durable)
+        self.history = History(stream)
 
     def setup(self) -> None:
         """Read the configuration; the servers may still be away."""

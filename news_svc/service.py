@@ -1,17 +1,17 @@
 """News service: everyone's news of the people they follow."""
 
+from collections.abc import Sequence
+
 from nameko.rpc import rpc
 from nameko_grpc.context import GrpcContext
 
 from chassis import errors, events, grpc, health
 from chassis.rpc import ServiceRpc
 from news_svc import schemas
-from news_svc.feeds import Feeds, pages
+from news_svc.feeds import Feeds
 from news_svc.provider import FeedsProvider
 from protos.news_pb2 import GetNewsRequest, GetNewsResponse
 from protos.news_pb2_grpc import NewsStub
-
-FOLLOWERS_A_PAGE = 1000
 
 
 class NewsService(health.Health):
@@ -19,7 +19,7 @@ class NewsService(health.Health):
 
     name = "news_svc"
 
-    feeds: Feeds = FeedsProvider("link-events", durable="news")
+    feeds: Feeds = FeedsProvider("link-events")
     social_graph = ServiceRpc("social_graph_svc")
 
     @grpc.implementing(NewsStub)
@@ -36,16 +36,11 @@ class NewsService(health.Health):
                 raise
             return schemas.refusal(error)
 
-    @events.nats_handler("link-events", durable="news")
-    def on_link_event(self, event: events.Event, sequence: int) -> None:
-        """Write what somebody did into the feeds of their followers; repeating it is harmless."""
-        published = schemas.published(event, sequence)
-        # First recorded, then delivered: a feed that is made in between has it from its author.
-        moment = self.feeds.record(published)
-        if moment:
-            author = published.event.author
-            followers = pages(self.social_graph.get_followers, author, FOLLOWERS_A_PAGE)
-            self.feeds.deliver(published, followers, moment)
+    @events.nats_batch_handler("link-events", durable="news")
+    def on_link_events(self, batch: Sequence[events.Received]) -> None:
+        """Write what people did into the feeds of their followers; repeating it is harmless."""
+        published = [schemas.published(event, sequence) for event, sequence in batch]
+        self.feeds.publish(published, self.social_graph)
 
     @events.nats_handler("follow-events", durable="news-follows")
     def on_follow_event(self, event: events.Event, sequence: int) -> None:

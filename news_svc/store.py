@@ -3,12 +3,16 @@
     author:<name>         sorted set: ids of the author's latest events, by stream sequence
     author-events:<name>  hash: event id → body, of the same events; "" → version of the last
     feed:<user>           sorted set: "<author>/<event id>", by stream sequence
-    clock                 hash: the time (see lua/clock.lua), since when, and of which server
+    clock                 hash: the time (see lua/clock.lua), since when, and of which server;
+                          the horizon, up to which all feeds have all events
 
 Authors' sets and feeds are cut to the same length N, and therefore no feed needs a body that its
 author's hash has dropped: N events of that author are newer, and whoever follows the author has
-those N in the feed, so that the older one is not among the feed's N latest. In the moment between
-an event's ``record`` and its ``deliver`` a feed still holds such an event; ``read`` passes over it.
+those N in the feed, so that the older one is not among the feed's N latest. Between an event's
+``record`` and its ``deliver`` a feed still holds such an event; ``read`` passes over it.
+
+Events that follow each other in the stream are written together, author by author. Readers see them
+when all are in all feeds: nobody who goes on from a later one misses an earlier one.
 
 Whatever is lost is known to be lost, and refused with ``Lost``: each set begins with a member below
 all events that says since when the set is there (score: minus the time), and a set without, or
@@ -21,6 +25,9 @@ lost). Each script is atomic, and they suit each other in any order:
   owner's authors are asked for: so one of the two has the other, whoever is first;
 - an event is not delivered into a feed that was begun after its record: that feed has gathered it,
   or its owner has left the author meanwhile;
+- an epoch begins with a horizon, at the end of the stream as it was then. Feeds and authors' latest
+  are made after that, of all that the stream has, also beyond the horizon: so a complete feed has
+  all that its readers may see;
 - whenever its owner follows or leaves somebody, the feed is dropped. It is made anew, and what was
   under way for the one before finds that it is not the same.
 
@@ -55,6 +62,8 @@ _SCRIPTS = (
     "complete",
     "drop",
     "read",
+    "open",
+    "advance",
 )
 
 
@@ -66,6 +75,7 @@ class FeedStore:
     """What every author did last, and every user's feed of it, ``length`` events each."""
 
     def __init__(self, client: Redis) -> None:
+        self._client = client
         self._scripts = {name: _script(client, name) for name in _SCRIPTS}
 
     def moment(self) -> int:
@@ -83,12 +93,18 @@ class FeedStore:
         first delivery may have died half-way. Raise Lost where the author's latest are to be
         restored first; once they are ``restored``, versions that are missing are in no stream.
         """
-        event, place = published.event, (published.id, published.sequence, published.version)
-        row = (length, event.author, *place, _body(event), int(restored))
-        moment = int(self._run("record", *row))
+        moment = int(self._run("record", *_row(published, length, restored)))
         if moment < 0:
-            raise Lost(event.author)
+            raise Lost(published.event.author)
         return moment
+
+    def record_all(self, published: Sequence[Published], length: int) -> list[int | None]:
+        """Do as ``record`` for each event, in one round trip; None is where that raises Lost."""
+        pipeline = self._client.pipeline(transaction=False)
+        for one in published:
+            self._scripts["record"](args=_row(one, length), client=pipeline)
+        moments = self._answered("record", pipeline.execute)
+        return [moment if moment >= 0 else None for moment in map(int, moments)]
 
     def restore(self, author: str, latest: Sequence[Published], moment: int) -> None:
         """Put an author's latest events back, as they were read from the stream after a moment.
@@ -101,15 +117,41 @@ class FeedStore:
             raise Lost(author)
 
     def deliver(
-        self, published: Published, followers: Sequence[str], moment: int, length: int
+        self, recorded: Sequence[tuple[Published, int]], followers: Sequence[str], length: int
     ) -> None:
-        """Write an event, recorded at that moment, into the feeds of a page of followers."""
-        member = f"{published.event.author}/{published.id}"
-        self._run("deliver", length, moment, member, published.sequence, *followers)
+        """Write an author's events, with the times of their records, into followers' feeds."""
+        rows = (
+            part
+            for one, moment in recorded
+            for part in (moment, f"{one.event.author}/{one.id}", one.sequence)
+        )
+        self._run("deliver", length, len(recorded), *rows, *followers)
+
+    def open(self, sequence: int, moment: int) -> None:
+        """Begin with a horizon: the stream's last event, as it was after a moment.
+
+        An older horizon stays. Raise Lost if the store has lost something since that moment.
+        """
+        if not self._run("open", sequence, moment):
+            raise Lost
+
+    def advance(self, sequence: int, moment: int) -> None:
+        """Let readers see what is delivered, up to a sequence; the first was recorded at a moment.
+
+        Raise Lost if the store has lost something since, or there is no horizon.
+        """
+        if not self._run("advance", sequence, moment):
+            raise Lost
 
     def begin(self, username: str) -> int:
-        """Begin a lost feed, or join in making it; return which one it is, 0 if it is complete."""
-        return int(self._run("begin", username))
+        """Begin a lost feed, or join in making it; return which one it is, 0 if it is complete.
+
+        Raise Lost where there is no horizon.
+        """
+        begun = self._run("begin", username)
+        if begun is None:
+            raise Lost
+        return int(begun)
 
     def gather(
         self, username: str, begun: int, authors: Sequence[str], length: int
@@ -143,8 +185,11 @@ class FeedStore:
 
     def _run(self, name: str, *arguments: str | int) -> Any:
         """Run a script of ``lua/``; raise Unavailable while Valkey is away or full."""
+        return self._answered(name, lambda: self._scripts[name](args=arguments))
+
+    def _answered(self, name: str, call: Callable[[], Any]) -> Any:
         try:
-            return self._scripts[name](args=arguments)
+            return call()
         except RedisError as error:
             if not may_pass(error):
                 raise
@@ -155,6 +200,11 @@ class FeedStore:
 def _script(client: Redis, name: str) -> Callable[..., Any]:
     texts = ((files(__package__) / "lua" / f"{each}.lua").read_text() for each in ("clock", name))
     return client.register_script("\n".join(texts))
+
+
+def _row(published: Published, length: int, restored: bool = False) -> tuple[str | int, ...]:
+    event, place = published.event, (published.id, published.sequence, published.version)
+    return length, event.author, *place, _body(event), int(restored)
 
 
 def _body(event: Event) -> str:

@@ -1,7 +1,11 @@
--- Begin a feed, or join in making it. Answer the tick at which it was begun, 0 if it is complete.
+-- Begin a feed, or join in making it. Answer the tick at which it was begun, 0 if it is complete,
+-- nothing if there is no horizon yet: what is gathered must reach as far.
 -- ARGV: username
 local feed = 'feed:' .. ARGV[1]
 local begun, complete = state_of(ARGV[1], now())
+if not horizon() then
+  return nil
+end
 if complete then
   return 0
 end

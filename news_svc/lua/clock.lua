@@ -1,6 +1,10 @@
 -- What every script begins with: the clock of this store, and how what it holds is told from what
 -- it has lost.
 --
+-- The horizon, in the clock, is a sequence of the stream: all feeds have all events up to it, and
+-- readers see none beyond it. So what is written into many feeds at a time, in any order, becomes
+-- visible at once.
+--
 -- The clock goes on by one with each feed that is begun. An epoch begins with the tick at which
 -- this server is first used: when it is empty, and also when it has started or has been promoted,
 -- for it may then lack the last of what it had confirmed. What was made before is lost.
@@ -15,7 +19,12 @@ local function now()
   local time = redis.call('TIME')
   local tick = math.max(time[1] * 1000000 + time[2], tonumber(clock[3] or 0) + 1)
   redis.call('HSET', 'clock', 'run', run, 'epoch', tick, 'tick', tick)
+  redis.call('HDEL', 'clock', 'horizon')
   return tick, tick
+end
+
+local function horizon()
+  return tonumber(redis.call('HGET', 'clock', 'horizon') or nil)
 end
 
 -- The version of an author's last event here, or nil if the author's latest are lost.

@@ -1,21 +1,21 @@
--- Read events of a feed with their bodies: sequence, body, sequence, body … or nothing if the feed
--- is lost. An event without a body has left its author's latest, and therefore every feed: see
--- store.py.
+-- Read events of a feed, up to the horizon, with their bodies: sequence, body, sequence, body … or
+-- nothing if the feed is lost. An event without a body has left its author's latest, and therefore
+-- every feed: see store.py.
 -- ARGV: username, number of events, order (oldest or newest), sequence of the last one read or ''
 local feed, wanted = 'feed:' .. ARGV[1], tonumber(ARGV[2])
-local command, from, to = 'ZRANGEBYSCORE', '0', '+inf'
-if ARGV[3] == 'newest' then
-  command, from, to = 'ZREVRANGEBYSCORE', to, from
+local epoch = now()
+local _, complete = state_of(ARGV[1], epoch)
+local last = horizon()
+if not complete or not last then
+  return nil
 end
-if ARGV[4] ~= '' then
+local newest = ARGV[3] == 'newest'
+local command = newest and 'ZREVRANGEBYSCORE' or 'ZRANGEBYSCORE'
+local from, to = newest and last or 0, newest and 0 or last
+if ARGV[4] ~= '' and not (newest and tonumber(ARGV[4]) > last) then
   from = '(' .. ARGV[4]
 end
 
-local epoch = now()
-local _, complete = state_of(ARGV[1], epoch)
-if not complete then
-  return nil
-end
 local found, offset = {}, 0
 repeat
   local members = redis.call(command, feed, from, to, 'WITHSCORES', 'LIMIT', offset, wanted)

@@ -80,7 +80,7 @@ def test_one_id_follows_a_link_into_everybodys_news(talkative: System) -> None:
 
     sides = {("gateway", ""), ("gateway", "add_link")}
     bus = {("user_svc", "verify_token"), ("link_svc", "add_link")}
-    stream = {("news_svc", "on_link_event"), ("social_graph_svc", "get_followers")}
+    stream = {("news_svc", "on_link_events"), ("social_graph_svc", "get_followers")}
     until(lambda: sides | bus | stream <= at_work(talkative, "add-1"))
     until(lambda: ("news_svc", "GetNews") in at_work(talkative, "read-1"))
 

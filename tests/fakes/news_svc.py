@@ -31,6 +31,7 @@ class FakeFeedStore:
 
     def __init__(self) -> None:
         self._tick = self._epoch = 1
+        self._horizon: int | None = None
         self._authors: dict[str, Author] = {}
         self._feeds: dict[str, Feed] = {}
 
@@ -39,9 +40,35 @@ class FakeFeedStore:
 
     def forget(self) -> None:
         self._tick += 1
+        self._begin_epoch()
+        self._horizon = None
+
+    def open(self, sequence: int, moment: int) -> None:
+        if moment < self._epoch:
+            raise Lost
+        if self._horizon is None:
+            self._tick += 1
+            self._begin_epoch()
+            self._horizon = sequence
+
+    def advance(self, sequence: int, moment: int) -> None:
+        if moment < self._epoch or self._horizon is None:
+            raise Lost
+        self._horizon = max(self._horizon, sequence)
+
+    def _begin_epoch(self) -> None:
         self._epoch = self._tick
         self._authors.clear()
         self._feeds.clear()
+
+    def record_all(self, published: Sequence[Published], length: int) -> list[int | None]:
+        def attempt(one: Published) -> int | None:
+            try:
+                return self.record(one, length)
+            except Lost:
+                return None
+
+        return [attempt(one) for one in published]
 
     def record(self, published: Published, length: int, restored: bool = False) -> int:
         author = self._authors.get(published.event.author)
@@ -68,15 +95,18 @@ class FakeFeedStore:
         known.version = max([known.version, *(one.version for one in latest)])
 
     def deliver(
-        self, published: Published, followers: Sequence[str], moment: int, length: int
+        self, recorded: Sequence[tuple[Published, int]], followers: Sequence[str], length: int
     ) -> None:
         for follower in followers:
             feed = self._feeds.get(follower)
-            if feed and feed.begun <= moment:
-                feed.events[published.id] = published
-                _cut(feed.events, length)
+            for published, moment in recorded:
+                if feed and feed.begun <= moment:
+                    feed.events[published.id] = published
+                    _cut(feed.events, length)
 
     def begin(self, username: str) -> int:
+        if self._horizon is None:
+            raise Lost
         if username not in self._feeds:
             self._tick += 1
             self._feeds[username] = Feed(self._tick)
@@ -99,11 +129,11 @@ class FakeFeedStore:
         self._feeds.pop(username, None)
 
     def read(self, query: NewsQuery) -> Page:
-        feed = self._feeds.get(query.username)
-        if feed is None or not feed.complete:
+        feed, horizon = self._feeds.get(query.username), self._horizon
+        if feed is None or not feed.complete or horizon is None:
             raise Lost
         events = sorted(
-            (one for one in feed.events.values() if self._is_kept(one)),
+            (one for one in feed.events.values() if one.sequence <= horizon and self._is_kept(one)),
             key=lambda one: one.sequence,
             reverse=query.order is Order.NEWEST,
         )
@@ -121,18 +151,16 @@ class FakeFeedStore:
 
 
 class FakeHistory:
-    """The log of link events, and how much of it the consumer was given."""
+    """The log of link events."""
 
     def __init__(self) -> None:
         self.log: list[Published] = []
-        self.given = 0
 
-    def position(self) -> int:
-        return self.given
+    def end(self) -> int:
+        return self.log[-1].sequence if self.log else 0
 
-    def latest(self, author: str, position: int, length: int) -> list[Published]:
-        of_author = (one for one in self.log if one.event.author == author)
-        return firsts((one for one in of_author if one.sequence <= position), 0)[-length:]
+    def latest(self, author: str, length: int) -> list[Published]:
+        return firsts((one for one in self.log if one.event.author == author), 0)[-length:]
 
 
 def _cut(published: dict[str, Published], length: int) -> None:

@@ -1,7 +1,8 @@
-"""A consumer for the tests of the streams: it writes down what it was given."""
+"""Consumers for the tests of the streams: they write down what they were given."""
 
 import os
 import pathlib
+import signal
 
 from chassis import events
 from chassis.errors import InvalidInput, Unavailable
@@ -14,12 +15,34 @@ class Consumer:
 
     @events.nats_handler("test-events", durable="test")
     def on_event(self, event, sequence):
-        path = pathlib.Path(os.environ["WRITE_TO"])
-        if event.type == "poison":
-            raise ValueError("cannot be handled")
-        if event.type == "refused":
-            raise InvalidInput("no_such_type", "Nobody knows this type.")
-        if event.type == "later" and not path.with_suffix(".ready").exists():
-            raise Unavailable("store_away", "The store is away.")
-        with path.open("a") as file:
-            file.write(f"{os.getpid()} {sequence} {event.subject} {event.data['n']}\n")
+        handle(event, sequence)
+
+
+class BatchConsumer:
+    """The same, many at a time."""
+
+    name = "batch_consumer"
+
+    @events.nats_batch_handler("test-events", durable="test")
+    def on_events(self, batch):
+        with path(".batches").open("a") as file:
+            file.write(f"{len(batch)}\n")
+        for event, sequence in batch:
+            handle(event, sequence)
+
+
+def path(suffix=""):
+    return pathlib.Path(os.environ["WRITE_TO"]).with_suffix(suffix)
+
+
+def handle(event, sequence):
+    if event.type == "poison":
+        raise ValueError("cannot be handled")
+    if event.type == "fatal":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if event.type == "refused":
+        raise InvalidInput("no_such_type", "Nobody knows this type.")
+    if event.type == "later" and not path(".ready").exists():
+        raise Unavailable("store_away", "The store is away.")
+    with path().open("a") as file:
+        file.write(f"{os.getpid()} {sequence} {event.subject} {event.data['n']}\n")

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from nameko import config
 
-from chassis import nats, streams
+from chassis import deliveries, nats, streams
 from chassis.events import Event
 from embedded import ports
 from embedded.nats import NatsServer
@@ -57,13 +57,13 @@ def written(tmp_path: Path) -> Path:
 @pytest.fixture
 def consume(
     settings: dict[str, Any], written: Path, tmp_path: Path
-) -> Iterator[Callable[[], ServiceProcess]]:
+) -> Iterator[Callable[..., ServiceProcess]]:
     """Start consumers."""
     started: list[ServiceProcess] = []
 
-    def consume() -> ServiceProcess:
+    def consume(service: str = "Consumer") -> ServiceProcess:
         process = ServiceProcess(
-            "tests.integration.stream_services",
+            f"tests.integration.stream_services:{service}",
             config=settings,
             folder=tmp_path,
             env={"WRITE_TO": str(written)},
@@ -240,3 +240,86 @@ def test_nats_without_streams_is_told_once_and_waited_out(
     publish(1)
     until(lambda: numbers(written) == [1])
     assert consumer.log.read_text().count(waiting) == 1
+
+
+def publish_many(*kinds: str) -> None:
+    """Publish, as fast as they are taken, events of these kinds, numbered from 0."""
+    for n, kind in enumerate(kinds):
+        event = Event(str(n), "/test", kind, "alice", datetime.now(UTC), {"n": n})
+        nats.streams().publish(f"{STREAM}.alice", event.encode())
+    nats.streams().flush(5)
+
+
+def batches(written: Path) -> list[int]:
+    return [int(size) for size in written.with_suffix(".batches").read_text().split()]
+
+
+def test_what_waits_is_handled_in_batches_in_order(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    publish(0)
+    publish_many(*["plain"] * 1500)
+    consume("BatchConsumer")
+    until(lambda: len(numbers(written)) == 1501)
+    assert numbers(written) == [0, *range(1500)]
+    assert sum(batches(written)) == 1501
+    assert len(batches(written)) < 15
+    publish(1500)
+    until(lambda: numbers(written)[-1] == 1500)
+    assert batches(written)[-1] == 1
+
+
+def test_one_event_of_a_batch_that_cannot_be_handled_is_the_only_dead_letter(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    publish(0)
+    kinds = ["plain"] * 40
+    kinds[17], kinds[30] = "refused", "poison"
+    publish_many(*kinds)
+    nats.streams().publish(f"{STREAM}.alice", b"no event")
+    publish_many("plain")
+    consume("BatchConsumer")
+    expected = [n for n in range(40) if n not in (17, 30)]
+    until(lambda: handled(written) == expected and len(dead_letters()) == 3)
+    until(lambda: numbers(written)[-1] == 0)  # the one after it all
+
+
+def test_batch_waits_for_what_its_handler_needs(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    publish(0)
+    publish_many(*["plain"] * 5, "later", *["plain"] * 5)
+    consumer = consume("BatchConsumer")
+    until(lambda: waited(consumer) >= 8)
+    written.with_suffix(".ready").touch()
+    until(lambda: handled(written) == list(range(11)))
+
+
+def test_event_that_kills_its_handler_is_found_among_its_batch(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    publish(0)
+    publish_many(*["plain"] * 3, "fatal", *["plain"] * 3)
+    assert consume("BatchConsumer").wait() == -signal.SIGKILL
+    # From here on one by one, so that what comes before it is done with.
+    assert consume("BatchConsumer").wait() == -signal.SIGKILL
+    assert handled(written) == [0, 1, 2]
+    assert batches(written)[-1] == 1
+
+
+def test_pull_goes_on_when_it_has_had_all_that_it_asked_for(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "_PULL_MESSAGES", 3)
+    publish(0)
+    publish_many(*["plain"] * 10)
+    streams.ensure_consumer(STREAM, "pull", 2.5, timeout=2)
+    pull = deliveries.Pull(STREAM, "pull")
+    sequences = []
+    while len(sequences) < 11:
+        message = pull.next()
+        if message is not None:
+            sequences.append(deliveries.place(message).sequence)
+            deliveries.acknowledge(message, b"+ACK")
+    pull.close()
+    assert sequences == list(range(sequences[0], sequences[0] + 11))

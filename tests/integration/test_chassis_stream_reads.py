@@ -55,15 +55,14 @@ def test_subjects_are_listed_by_name(stream: str) -> None:
     assert stream_reads.subjects(stream, 5) == [f"{stream}.a", f"{stream}.b"]
 
 
-def test_delivered_is_what_the_consumer_was_given(stream: str) -> None:
-    before = stream_reads.delivered(stream, "reader", 5)
-    publish(stream, ["a", "a"])
-    assert stream_reads.delivered(stream, "reader", 5) == before
-    pull = streams.Pull(stream, "reader")
-    until(pull.next)
-    pull.close()
-    (first, _) = stream_reads.last_of(stream, f"{stream}.a", 2, 5)
-    assert stream_reads.delivered(stream, "reader", 5) == first.sequence
+def test_what_comes_after_a_sequence(stream: str) -> None:
+    assert stream_reads.after(stream, stream_reads.last_sequence(stream, 5), 9, 5) == []
+    before = stream_reads.last_sequence(stream, 5)
+    publish(stream, ["a", "b", "a"])
+    until(lambda: stream_reads.last_sequence(stream, 5) == before + 3)
+    found = stream_reads.after(stream, before, 9, 5)
+    assert [one.sequence for one in found] == [before + 1, before + 2, before + 3]
+    assert stream_reads.after(stream, before + 1, 1, 5) == found[1:2]
 
 
 @pytest.mark.parametrize("name", ["no-such-stream"])
@@ -71,6 +70,6 @@ def test_stream_that_is_not_there_is_unavailable(stream: str, name: str) -> None
     with pytest.raises(errors.Unavailable):
         stream_reads.last_of(name, f"{name}.a", 1, 5)
     with pytest.raises(errors.Unavailable):
-        stream_reads.delivered(name, "reader", 5)
+        stream_reads.last_sequence(name, 5)
     with pytest.raises(errors.Unavailable):
-        stream_reads.delivered(stream, "no-such-consumer", 5)
+        stream_reads.after(name, 0, 1, 5)

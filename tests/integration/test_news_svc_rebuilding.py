@@ -26,17 +26,22 @@ LENGTH = 1000
 
 
 class Log(History):
-    """A log that the consumer was given up to its end, or up to a position."""
+    """A log as it is, or as it was when it ended at a sequence."""
 
     given = MAX_SEQUENCE
 
     def __init__(self) -> None:
-        super().__init__(f"links-{uuid4().hex}", "news")
+        super().__init__(f"links-{uuid4().hex}")
         assert nats.streams().wait_connected(5)
-        streams.ensure_consumer(self.stream, self.durable, 2.5, timeout=5)
+        streams.ensure_consumer(self.stream, "news", 2.5, timeout=5)
 
-    def position(self) -> int:
-        return self.given
+    def end(self) -> int:
+        return min(self.given, super().end())
+
+    def latest(self, author: str, length: int) -> list[Published]:
+        if self.given == MAX_SEQUENCE:
+            return super().latest(author, length)
+        return self.everything(author)[-length:]
 
     def publish(self, events: Sequence[tuple[str, int]]) -> None:
         """Append events, each an author and a version."""
@@ -51,7 +56,7 @@ class Log(History):
         until(lambda: end in stream_reads.last_of(self.stream, subject, 1, 5)[-1].body)
 
     def everything(self, author: str) -> list[Published]:
-        """Return the author's events as they have been handed out, one after the other."""
+        """Return all of the author's events, one after the other."""
         whole = stream_reads.last_of(self.stream, f"{self.stream}.{author}", 10**6, 5)
         early = [one for one in whole if one.sequence <= self.given]
         return firsts(history._published(early, author), 0)
@@ -85,21 +90,14 @@ def test_latest_are_those_of_the_whole_history(log: Log, monkeypatch: pytest.Mon
         everything = log.everything(author)
         assert [one.version for one in everything] == list(range(1, len(everything) + 1))
         for length in (1, 3, 10, 200):
-            assert log.latest(author, MAX_SEQUENCE, length) == everything[-length:]
-
-
-def test_latest_end_where_the_consumer_is(log: Log) -> None:
-    log.publish([("ann", version) for version in range(1, 51)])
-    everything = log.everything("ann")
-    assert log.latest("ann", everything[30].sequence, 5) == everything[26:31]
-    assert log.latest("ann", everything[0].sequence - 1, 5) == []
+            assert log.latest(author, length) == everything[-length:]
 
 
 def test_what_is_no_event_is_passed_over(log: Log) -> None:
     log.publish([("ann", 1)])
     nats.streams().publish(f"{log.stream}.ann", b"\xff not json")
     log.publish([("ann", 2)])
-    assert [one.version for one in log.latest("ann", MAX_SEQUENCE, 5)] == [1, 2]
+    assert [one.version for one in log.latest("ann", 5)] == [1, 2]
 
 
 @pytest.mark.parametrize(("authors", "each"), [(1, 3000), (10, 100)])
@@ -126,16 +124,16 @@ def made(feeds: Feeds, username: str) -> bool:
 
 
 def incremental(log: Log, graph: FakeSocialGraph, names: list[str], client: Redis) -> list[object]:
-    """Return the feed as it becomes when each event is handled as it comes."""
+    """Return the feed as it becomes when events are handled as they come, some at a time."""
     feeds = Feeds(FeedStore(client), log, graph, LENGTH)
     log.given = 0
     feeds.make("bob")
-    for published in sorted(
-        (one for name in names for one in complete(log, name)), key=lambda one: one.sequence
-    ):
-        log.given = published.sequence
-        moment = feeds.record(published)
-        feeds.deliver(published, [["bob"]], moment)
+    everything = (one for name in names for one in complete(log, name))
+    in_order = sorted(everything, key=lambda one: one.sequence)
+    for begin in range(0, len(in_order), 7):
+        batch = in_order[begin : begin + 7]
+        log.given = batch[-1].sequence
+        feeds.publish(batch, graph)
     log.given = MAX_SEQUENCE
     return everything_read(feeds)
 

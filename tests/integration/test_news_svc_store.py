@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from chassis import errors
 from chassis.redis import connect
 from embedded.ports import free_port
-from news_svc.domain import Event, EventType, NewsQuery, Order, Published
+from news_svc.domain import Event, EventType, NewsQuery, Order, Position, Published
 from news_svc.store import FeedStore, Lost
 from tests.fakes.news_svc import FakeFeedStore
 
@@ -33,6 +33,7 @@ def feeds(request) -> Feeds:
 
 
 def opened(feeds: Feeds) -> Feeds:
+    feeds.open(0, feeds.moment())
     for author in ["an", "ann", "ann-b", "cat", "dan"]:
         feeds.restore(author, [], feeds.moment())
     feeds.complete("bob", feeds.begin("bob"))
@@ -49,7 +50,8 @@ def publish(feeds: Feeds, author: str, version: int, sequence: int, to: str = "b
     published = a_published(author, version, sequence)
     moment = feeds.record(published, LENGTH, restored=True)
     if moment:
-        feeds.deliver(published, [to], moment, LENGTH)
+        feeds.deliver([(published, moment)], [to], LENGTH)
+        feeds.advance(sequence, moment)
 
 
 def read(feeds: Feeds, username: str = "bob", token: str = "", size: int = 100, order="oldest"):
@@ -68,7 +70,8 @@ def test_feed_of_who_follows_nobody_is_empty(feeds):
 def test_event_comes_back_as_it_was(feeds):
     published = a_published("ann", 1, 1, title='quotes " and \\ and 💡 and \x00')
     moment = feeds.record(published, LENGTH)
-    feeds.deliver(published, ["bob"], moment, LENGTH)
+    feeds.deliver([(published, moment)], ["bob"], LENGTH)
+    feeds.advance(1, moment)
     assert read(feeds).events == (published.event,)
 
 
@@ -136,6 +139,46 @@ def test_event_on_its_way_is_not_read_half(feeds):
     assert versions(read(feeds, token=first.next_token)) == ["ann 3"]
 
 
+def test_batch_is_seen_when_all_of_it_is_delivered(feeds):
+    publish(feeds, "ann", 1, 1)
+    batch = [a_published("cat", 1, 2), a_published("ann", 2, 3), a_published("cat", 2, 4)]
+    moments = feeds.record_all(batch, LENGTH)
+    recorded = list(zip(batch, moments, strict=True))
+    feeds.deliver([recorded[0], recorded[2]], ["bob"], LENGTH)
+    assert versions(read(feeds)) == ["ann 1"]
+    assert versions(read(feeds, order="newest")) == ["ann 1"]
+    feeds.deliver([recorded[1]], ["bob"], LENGTH)
+    feeds.advance(4, min(moments))
+    assert versions(read(feeds)) == ["cat 1", "ann 2", "cat 2"]
+    feeds.advance(2, min(moments))  # by somebody who was late
+    assert versions(read(feeds)) == ["cat 1", "ann 2", "cat 2"]
+
+
+def test_batch_tells_which_events_lack_what_came_before(feeds):
+    publish(feeds, "ann", 1, 1)
+    batch = [a_published("ann", version, version) for version in (2, 4, 5)]
+    batch += [a_published("eve", 1, 6), a_published("ann", 1, 7)]
+    known, *lost, duplicate = feeds.record_all(batch, LENGTH)
+    assert (lost, duplicate) == ([None] * 3, 0)
+    assert known
+
+
+def test_newest_first_goes_on_from_a_token_beyond_what_may_be_seen(feeds):
+    publish(feeds, "ann", 1, 1)
+    assert versions(read(feeds, token=Position(Order.NEWEST, 9).token, order="newest")) == ["ann 1"]
+
+
+def test_feed_of_an_epoch_without_a_horizon_is_not_begun(feeds):
+    feeds.forget()
+    with pytest.raises(Lost):
+        feeds.begin("bob")
+    feeds.restore("ann", [a_published("ann", 1, 1)], feeds.moment())
+    feeds.open(7, feeds.moment())
+    feeds.open(9, feeds.moment())
+    # What was restored before may not reach as far as the horizon.
+    assert feeds.gather("bob", feeds.begin("bob"), ["ann"], LENGTH) == ["ann"]
+
+
 def test_new_feed_gathers_the_latest(feeds):
     for version in range(1, 6):
         publish(feeds, "ann", version, version)
@@ -192,7 +235,7 @@ def test_late_delivery_does_not_reach_a_feed_that_was_begun_after_the_record(fee
     moment = feeds.record(event, LENGTH)
     feeds.drop("bob")  # who leaves ann
     feeds.complete("bob", feeds.begin("bob"))
-    feeds.deliver(event, ["bob"], moment, LENGTH)
+    feeds.deliver([(event, moment)], ["bob"], LENGTH)
     assert read(feeds).events == ()
 
 
@@ -213,13 +256,16 @@ def test_everything_forgotten_is_lost(feeds):
     moment = feeds.record(event, LENGTH)
     begun = feeds.begin("dave")
     feeds.forget()
-    feeds.deliver(event, ["bob"], moment, LENGTH)
+    feeds.deliver([(event, moment)], ["bob"], LENGTH)
     lost = [
         lambda: read(feeds),
         lambda: feeds.record(a_published("ann", 2, 2), LENGTH, restored=True),
         lambda: feeds.gather("dave", begun, ["ann"], LENGTH),
         lambda: feeds.complete("dave", begun),
         lambda: feeds.restore("ann", [], moment),
+        lambda: feeds.open(1, moment),
+        lambda: feeds.advance(1, moment),
+        lambda: feeds.begin("bob"),
     ]
     for use in lost:
         with pytest.raises(Lost):
@@ -247,7 +293,7 @@ def test_restoring_late_takes_nothing_back(feeds):
         publish(feeds, "ann", version, version)
     feeds.restore("ann", [a_published("ann", version, version) for version in (1, 2, 3)], moment)
     assert not feeds.record(a_published("ann", 1, 1), LENGTH)
-    assert feeds.record(a_published("ann", 6, 6), LENGTH)
+    publish(feeds, "ann", 6, 6)
     begun = feeds.begin("dave")
     feeds.gather("dave", begun, ["ann"], LENGTH)
     feeds.complete("dave", begun)
@@ -269,7 +315,9 @@ def test_smaller_length_holds_at_once(feeds):
     for version in range(1, 4):
         publish(feeds, "ann", version, version)
     published = a_published("ann", 4, 4)
-    feeds.deliver(published, ["bob"], feeds.record(published, 1), 1)
+    moment = feeds.record(published, 1)
+    feeds.deliver([(published, moment)], ["bob"], 1)
+    feeds.advance(4, moment)
     assert versions(read(feeds)) == ["ann 4"]
 
 

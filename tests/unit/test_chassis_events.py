@@ -1,13 +1,15 @@
 """CloudEvents as JSON."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis import deliveries
 from chassis.errors import InvalidInput
-from chassis.events import Event, position
+from chassis.events import Event
 
 TEXT = st.text(min_size=1).filter(lambda text: text.encode("utf-8", "ignore").decode() == text)
 
@@ -45,11 +47,11 @@ def test_what_is_no_event_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ("$JS.ACK.link-events.news.3.17.20.1700000000000000000.5", (17, 3)),
-        ("$JS.ACK.hub.account.link-events.news.3.17.20.1700000000000000000.5.token", (17, 3)),
+        ("$JS.ACK.link-events.news.3.17.20.1700000000000000000.5", (17, 3, 5)),
+        ("$JS.ACK.hub.account.link-events.news.3.17.20.1700000000000000000.5.token", (17, 3, 5)),
     ],
 )
-def test_position_reads_both_forms_of_the_acknowledgement_subject(
-    reply: str, expected: tuple[int, int]
+def test_place_is_read_from_both_forms_of_the_acknowledgement_subject(
+    reply: str, expected: tuple[int, int, int]
 ) -> None:
-    assert position(reply) == expected
+    assert deliveries.place(SimpleNamespace(reply=reply)) == expected

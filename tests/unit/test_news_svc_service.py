@@ -63,17 +63,17 @@ def urls(response):
 def test_link_event_reaches_every_follower(service, graph):
     names = [f"user{n}" for n in range(2500)]
     graph.pairs = {(name, "ann") for name in names}
-    service.on_link_event(link_event("ann", 1), 1)
+    service.on_link_events([(link_event("ann", 1), 1)])
     assert all(urls(news(service, name)) == ["1"] for name in names)
     assert urls(news(service, "ann")) == []
 
 
 def test_duplicate_of_a_link_event_is_not_delivered_again(service, graph):
     graph.pairs = {("bob", "ann")}
-    service.on_link_event(link_event("ann", 1), 1)
+    service.on_link_events([(link_event("ann", 1), 1)])
     assert urls(news(service, "bob")) == ["1"]
     graph.away = True
-    service.on_link_event(link_event("ann", 1), 2)
+    service.on_link_events([(link_event("ann", 1), 2)])
     assert urls(news(service, "bob")) == ["1"]
 
 
@@ -81,14 +81,14 @@ def test_delivery_that_died_half_way_is_finished_by_the_redelivery(service, grap
     graph.pairs = {("bob", "ann")}
     graph.away = True
     with pytest.raises(errors.Unavailable):
-        service.on_link_event(link_event("ann", 1), 1)
+        service.on_link_events([(link_event("ann", 1), 1)])
     graph.away = False
-    service.on_link_event(link_event("ann", 1), 1)
+    service.on_link_events([(link_event("ann", 1), 1)])
     assert urls(news(service, "bob")) == ["1"]
 
 
 def test_following_brings_the_latest_events(service, graph):
-    service.on_link_event(link_event("ann", 1), 1)
+    service.on_link_events([(link_event("ann", 1), 1)])
     assert urls(news(service, "bob")) == []
     graph.pairs = {("bob", "ann")}
     service.on_follow_event(follow_event("follow.added", "bob", "ann", 1), 1)
@@ -97,9 +97,9 @@ def test_following_brings_the_latest_events(service, graph):
 
 def test_leaving_brings_back_what_was_crowded_out(service, graph):
     graph.pairs = {("bob", "cat"), ("bob", "ann")}
-    service.on_link_event(link_event("cat", 1), 1)
+    service.on_link_events([(link_event("cat", 1), 1)])
     for number in range(2, 7):
-        service.on_link_event(link_event("ann", number), number)
+        service.on_link_events([(link_event("ann", number), number)])
     assert urls(news(service, "bob")) == ["2", "3", "4", "5", "6"]
     graph.pairs.remove(("bob", "ann"))
     service.on_follow_event(follow_event("follow.removed", "bob", "ann", 3), 3)
@@ -107,7 +107,7 @@ def test_leaving_brings_back_what_was_crowded_out(service, graph):
 
 
 def test_following_while_the_social_graph_is_away_shows_when_it_is_back(service, graph):
-    service.on_link_event(link_event("ann", 1), 1)
+    service.on_link_events([(link_event("ann", 1), 1)])
     assert urls(news(service, "bob")) == []
     graph.pairs = {("bob", "ann")}
     graph.away = True
@@ -120,24 +120,37 @@ def test_following_while_the_social_graph_is_away_shows_when_it_is_back(service,
 
 def test_feeds_that_are_forgotten_are_made_again(service, graph):
     graph.pairs = {("bob", "ann")}
-    service.on_link_event(link_event("ann", 1), 1)
+    service.on_link_events([(link_event("ann", 1), 1)])
     service.forget_feeds()
     service.feeds.history.log = [schemas.published(link_event("ann", 1), 1)]
-    service.feeds.history.given = 1
     service.rebuild_feed("bob")
     graph.away = True
     assert urls(news(service, "bob")) == ["1"]
 
 
-def test_feed_that_is_made_is_not_ahead_of_the_consumer(service, graph):
+def test_feed_that_is_made_shows_nothing_that_is_on_its_way_to_others(service, graph):
     """Or a reader would go on from a token past what others did before."""
-    graph.pairs = {("bob", "ann")}
-    events = [link_event("ann", number) for number in (1, 2)]
-    service.feeds.history.log = [schemas.published(one, n) for n, one in enumerate(events, 1)]
-    service.feeds.history.given = 1
+    graph.pairs = {("bob", "ann"), ("bob", "cat")}
+    service.on_link_events([(link_event("cat", 1), 1)])
+    service.feeds.history.log = [
+        schemas.published(one, n)
+        for n, one in enumerate(
+            [link_event("cat", 1), link_event("cat", 2), link_event("ann", 3)], 1
+        )
+    ]
+    service.feeds.renew("bob")
     assert urls(news(service, "bob")) == ["1"]
-    service.on_link_event(events[1], 2)
-    assert urls(news(service, "bob")) == ["1", "2"]
+    service.on_link_events([(link_event("cat", 2), 2)])
+    service.on_link_events([(link_event("ann", 3), 3)])
+    assert urls(news(service, "bob")) == ["1", "2", "3"]
+
+
+def test_batch_reaches_everyone_in_the_order_of_the_stream(service, graph):
+    graph.pairs = {("bob", "ann"), ("bob", "cat"), ("eve", "cat")}
+    events = [link_event(author, n) for n, author in enumerate(["cat", "ann", "cat"], 1)]
+    service.on_link_events([(event, n) for n, event in enumerate(events, 1)])
+    assert urls(news(service, "bob")) == ["1", "2", "3"]
+    assert urls(news(service, "eve")) == ["1", "3"]
 
 
 @pytest.mark.parametrize("name", ["", "no name", None, 7])
@@ -146,10 +159,12 @@ def test_feed_of_no_name_is_refused(service, name):
         service.rebuild_feed(name)
 
 
-@pytest.mark.parametrize("handler", ["on_link_event", "on_follow_event"])
-def test_event_that_nobody_knows_is_refused(service, handler):
+def test_event_that_nobody_knows_is_refused(service):
+    event = link_event("ann", 1, kind="link.forgotten")
     with pytest.raises(errors.InvalidInput):
-        getattr(service, handler)(link_event("ann", 1, kind="link.forgotten"), 1)
+        service.on_link_events([(event, 1)])
+    with pytest.raises(errors.InvalidInput):
+        service.on_follow_event(event, 1)
 
 
 def test_refusal_reaches_a_stranger_in_err(service):
