@@ -166,9 +166,13 @@ def test_it_serves_only_in_development() -> None:
         assert extension.get_dependency(None) is False
         extension.start()
         extension.stop()
-    for environment in ("production", "staging", "Development "):
+    for environment, refusal in (
+        ("production", "OAUTH_CLIENT_ID is empty"),
+        ("staging", "ENVIRONMENT must be"),
+        ("Development ", "ENVIRONMENT must be"),
+    ):
         with (
             config.patch({"OAUTH_CLIENT_ID": "", "ENVIRONMENT": environment}),
-            pytest.raises(ConfigurationError, match="OAUTH_CLIENT_ID is empty"),
+            pytest.raises(ConfigurationError, match=refusal),
         ):
             extension.setup()
