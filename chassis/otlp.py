@@ -1,6 +1,6 @@
 """Spans by OpenTelemetry, sent over OTLP/HTTP by a green thread of their own.
 
-opentelemetry-instrumentation-nameko does not fit: see docs/adr/0017.
+opentelemetry-instrumentation-nameko does not fit: see docs/adr/0019.
 """
 
 import eventlet

@@ -70,7 +70,7 @@ def _meaning(lines: list[str], number: int) -> str:
         above.insert(0, match[1])
         number -= 1
     parts = [" ".join(above), behind[1] if behind else ""]
-    return " ".join(f"{part[0].upper()}{part[1:]}" for part in parts if part)
+    return " ".join(f"{part[0].upper()}{part[1:]}" for part in parts if part).replace("GRPC", "gRPC")
 
 
 def page(text: str) -> str:
