@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from chassis import current, metrics, tracing
 from chassis.bulkhead import Bulkhead
-from chassis.telemetry import outcome
+from chassis.telemetry import current, metrics, tracing
+from chassis.telemetry.workers import outcome
 
 _CALLS = metrics.counter(
     "rpc_calls",

@@ -16,11 +16,12 @@ from eventlet import hubs
 from nameko.containers import ServiceContainer, WorkerContext
 from nameko.rpc import Responder
 
-from chassis import bus, config, current, nats
+from chassis import bus, config, nats
 from chassis.bus.envelope import number
 from chassis.errors import Unavailable
-from chassis.nats_servers import SCHEMES, Servers
-from chassis.telemetry import count_late
+from chassis.nats.servers import SCHEMES, Servers
+from chassis.telemetry import current
+from chassis.telemetry.workers import count_late
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from typing import Any
 from markupsafe import Markup
 from werkzeug.wrappers import Request, Response
 
-from chassis import errors, problems, status
+from chassis import errors, status
+from chassis.http import problems
 
 TEMPLATES = Path(__file__).parent / "templates"
 GITHUB = "You sign in with your GitHub account."

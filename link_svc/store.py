@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Row, Select, TextClause, select, tuple_
 from sqlalchemy.orm import Session
 
+from chassis.database.transactions import each_statement_alone
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
-from chassis.transactions import each_statement_alone
 from link_svc import models, statements
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Visibility
 from link_svc.listing import Order, Page, Position, Query

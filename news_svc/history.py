@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from chassis import errors, stream_reads
+from chassis import errors
 from chassis.events import Event as CloudEvent
+from chassis.streams import reads
 from news_svc import schemas
 from news_svc.domain import Published, firsts
 
-# The most that a relay publishes again after it was killed (chassis.outbox_rows.BATCH_ROWS).
+# The most that a relay publishes again after it was killed (chassis.outbox.rows.BATCH_ROWS).
 REPEATED = 500
 _SECONDS = 2.0
 
@@ -20,13 +21,13 @@ class History:
 
     def end(self) -> int:
         """Return the sequence of the last event; raise Unavailable."""
-        return stream_reads.last_sequence(self.stream, _SECONDS)
+        return reads.last_sequence(self.stream, _SECONDS)
 
     def latest(self, author: str, length: int) -> list[Published]:
         """Return an author's last ``length`` events; raise Unavailable."""
         subject, count = f"{self.stream}.{author}", length + REPEATED
         while True:
-            stored = stream_reads.last_of(self.stream, subject, count, _SECONDS)
+            stored = reads.last_of(self.stream, subject, count, _SECONDS)
             is_all = len(stored) < count
             found = firsts(_published(stored, author), 0 if is_all else REPEATED)
             if is_all or len(found) >= length:
@@ -34,7 +35,7 @@ class History:
             count *= 2
 
 
-def _published(stored: Iterable[stream_reads.Stored], author: str) -> Iterator[Published]:
+def _published(stored: Iterable[reads.Stored], author: str) -> Iterator[Published]:
     """Read the events; what is none is among the dead letters and in no feed."""
     for one in stored:
         try:

@@ -1,6 +1,6 @@
 """The numbers of news_svc alone."""
 
-from chassis import metrics
+from chassis.telemetry import metrics
 
 _SERVICE = "news_svc"
 

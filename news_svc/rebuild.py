@@ -15,8 +15,8 @@ from nameko.cli.utils.config import setup_config
 from nameko.exceptions import UnknownService
 from nameko.standalone.rpc import ServiceRpcClient
 
-from chassis import stream_reads
 from chassis.errors import ServiceError, Unavailable
+from chassis.streams import reads
 
 _SECONDS = 10.0
 _AGAIN_SECONDS = 0.5
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _make_all(news: ServiceRpcClient) -> None:
-    subjects = stream_reads.subjects("follow-events", _SECONDS)
+    subjects = reads.subjects("follow-events", _SECONDS)
     began = shown = time.monotonic()
     for number, subject in enumerate(subjects, 1):
         _insist(partial(news.rebuild_feed, subject.partition(".")[2]))

@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from chassis.database.transactions import each_statement_alone
 from chassis.outbox import Dispatch
-from chassis.transactions import each_statement_alone
 from social_graph_svc import domain
 from social_graph_svc.models import FollowRow, FollowVersionRow
 

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from chassis.transactions import each_statement_alone
+from chassis.database.transactions import each_statement_alone
 from user_svc import domain
 from user_svc.models import IdentityRow, TokenRow, UserRow
 

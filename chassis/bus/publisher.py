@@ -13,7 +13,7 @@ from nameko.amqp import publish
 
 from chassis.bus.channel import Channel
 from chassis.bus.queues import bus
-from chassis.nats_servers import SCHEMES
+from chassis.nats.servers import SCHEMES
 
 
 class Publisher(publish.Publisher):

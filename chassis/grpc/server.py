@@ -16,7 +16,7 @@ from chassis import config
 from chassis.grpc.call import Call
 from chassis.grpc.health import Health
 from chassis.grpc.server_connection import ServerConnection
-from chassis.readiness import Readiness
+from chassis.health.readiness import Readiness
 from chassis.tls import Tls
 
 log = logging.getLogger(__name__)

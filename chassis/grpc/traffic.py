@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from grpc import StatusCode
 
-from chassis import metrics
+from chassis.telemetry import metrics
 
 if TYPE_CHECKING:
     from chassis.grpc.call import Call

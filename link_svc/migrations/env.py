@@ -1,6 +1,6 @@
 """Bring the database of link_svc up to date."""
 
-from chassis.migrations import run
+from chassis.database.migrations import run
 from link_svc.models import Base
 
 run("link_svc", Base.metadata)

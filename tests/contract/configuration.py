@@ -70,7 +70,11 @@ def _meaning(lines: list[str], number: int) -> str:
         above.insert(0, match[1])
         number -= 1
     parts = [" ".join(above), behind[1] if behind else ""]
-    return " ".join(f"{part[0].upper()}{part[1:]}" for part in parts if part).replace("GRPC", "gRPC")
+    return " ".join(_capitalized(part) for part in parts if part)
+
+
+def _capitalized(text: str) -> str:
+    return text if text.startswith("gRPC") else f"{text[0].upper()}{text[1:]}"
 
 
 def page(text: str) -> str:

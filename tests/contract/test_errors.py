@@ -6,8 +6,9 @@ from http import HTTPStatus
 import pytest
 from nameko.exceptions import deserialize, serialize
 
-from chassis import errors, problems, status
+from chassis import errors, status
 from chassis.errors import ServiceError
+from chassis.http import problems
 
 
 def test_kinds_are_all_errors_that_the_module_defines() -> None:

@@ -15,7 +15,7 @@ SERVICE = "tests.integration.http_services"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "chassis.logs.JsonFormatter"}},
+    "formatters": {"line": {"()": "chassis.telemetry.logs.JsonFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"level": "INFO", "handlers": ["console"]},
     "loggers": {"nameko": {"level": "WARNING"}, "nameko.containers": {"level": "CRITICAL"}},

@@ -17,7 +17,7 @@ import user_svc.models
 from chassis.database import Store
 from chassis.errors import ServiceError
 from chassis.outbox import EventDispatcher
-from chassis.outbox_rows import OutboxRows
+from chassis.outbox.rows import OutboxRows
 from link_svc import schemas
 from link_svc.listing import Order, Position, Query
 from link_svc.store import LinkStore

@@ -285,7 +285,7 @@ def test_what_a_second_try_would_not_mend_stays_what_it_is(container: ServiceCon
 def test_the_log_names_the_cause(
     container: ServiceContainer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "chassis.database_errors"), pytest.raises(Unavailable):
+    with caplog.at_level(logging.WARNING, "chassis.database.errors"), pytest.raises(Unavailable):
         call(container, lambda things: things.run("SELECT pg_sleep(5)"))
     assert "statement timeout" in caplog.text
 

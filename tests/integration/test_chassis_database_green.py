@@ -101,8 +101,8 @@ def serve(uri: str, pool_seconds: float) -> None:
     import eventlet
     from sqlalchemy import text
 
+    from chassis.database.postgres import make_engine
     from chassis.errors import Unavailable
-    from chassis.postgres import make_engine
 
     class Deadline(eventlet.Timeout):
         pass

@@ -10,8 +10,8 @@ import pytest
 from nameko import config
 from sqlalchemy import Engine, text
 
+from chassis.database.postgres import make_engine
 from chassis.errors import Unavailable
-from chassis.postgres import make_engine
 from embedded.postgres import PostgresServer
 from embedded.roles import Database
 from embedded.server import HOST

@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 from nameko import config
 
-from chassis import deliveries, nats, streams
+from chassis import nats, streams
 from chassis.events import Event
+from chassis.streams import deliveries
 from embedded import ports
 from embedded.nats import NatsServer
 from tests.processes import ServiceProcess, until

@@ -13,12 +13,11 @@ import pytest
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from chassis import outbox_rows, relay
 from chassis.errors import Unavailable
 from chassis.events import Event
-from chassis.outbox import EventDispatcher, OutboxLeaseMixin, OutboxMixin
-from chassis.outbox_rows import OutboxRows
-from chassis.relay import Relay
+from chassis.outbox import EventDispatcher, OutboxLeaseMixin, OutboxMixin, relay, rows
+from chassis.outbox.relay import Relay
+from chassis.outbox.rows import OutboxRows
 from tests.integration import service_database
 
 
@@ -224,7 +223,7 @@ def test_four_relays_at_once_publish_everything_once_and_in_order(engine):
 
 def test_only_the_holder_of_the_lease_publishes_until_it_expires(engine, monkeypatch):
     first, second = Stream(), Stream()
-    monkeypatch.setattr(outbox_rows, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(rows, "LEASE_SECONDS", 0.5)
     dead = OutboxRows(engine, Row.__table__, Lease.__table__, "things")
     heir = a_relay(engine, second.publish)
     tell(engine, ("alice", 1))

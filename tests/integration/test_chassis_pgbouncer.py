@@ -16,10 +16,10 @@ from nameko import config
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from chassis.database.postgres import make_engine
 from chassis.errors import Unavailable
 from chassis.outbox import EventDispatcher
-from chassis.outbox_rows import OutboxRows
-from chassis.postgres import make_engine
+from chassis.outbox.rows import OutboxRows
 from embedded.postgres import PostgresServer
 from link_svc import models, schemas
 from link_svc.store import LinkStore

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from nameko import config
 
-from chassis import errors, nats, stream_reads, streams
+from chassis import errors, nats, streams
+from chassis.streams import reads
 from tests.processes import until
 
 
@@ -26,7 +27,7 @@ def publish(stream: str, subjects: list[str]) -> None:
         nats.streams().publish(f"{stream}.{subject}", str(number).encode())
     nats.streams().flush(5)
     last = f"{stream}.{subjects[-1]}"
-    until(lambda: int(stream_reads.last_of(stream, last, 1, 5)[-1].body) == len(subjects) - 1)
+    until(lambda: int(reads.last_of(stream, last, 1, 5)[-1].body) == len(subjects) - 1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -39,37 +40,37 @@ def test_the_last_of_a_subject_are_found_among_all_others(stream: str, seed: int
     for subject in "abc":
         numbers = [number for number, name in enumerate(subjects) if name == subject]
         for count in (1, 7, len(numbers) or 1, 1000):
-            found = stream_reads.last_of(stream, f"{stream}.{subject}", count, 5)
+            found = reads.last_of(stream, f"{stream}.{subject}", count, 5)
             assert min(count, len(numbers)) <= len(found) <= 2 * count
             assert [int(one.body) for one in found] == numbers[len(numbers) - len(found) :]
             assert sorted(one.sequence for one in found) == [one.sequence for one in found]
 
 
 def test_subject_without_messages_has_none(stream: str) -> None:
-    assert stream_reads.last_of(stream, f"{stream}.nobody", 10, 5) == []
+    assert reads.last_of(stream, f"{stream}.nobody", 10, 5) == []
 
 
 def test_subjects_are_listed_by_name(stream: str) -> None:
-    assert stream_reads.subjects(stream, 5) == []
+    assert reads.subjects(stream, 5) == []
     publish(stream, ["b", "a", "b"])
-    assert stream_reads.subjects(stream, 5) == [f"{stream}.a", f"{stream}.b"]
+    assert reads.subjects(stream, 5) == [f"{stream}.a", f"{stream}.b"]
 
 
 def test_what_comes_after_a_sequence(stream: str) -> None:
-    assert stream_reads.after(stream, stream_reads.last_sequence(stream, 5), 9, 5) == []
-    before = stream_reads.last_sequence(stream, 5)
+    assert reads.after(stream, reads.last_sequence(stream, 5), 9, 5) == []
+    before = reads.last_sequence(stream, 5)
     publish(stream, ["a", "b", "a"])
-    until(lambda: stream_reads.last_sequence(stream, 5) == before + 3)
-    found = stream_reads.after(stream, before, 9, 5)
+    until(lambda: reads.last_sequence(stream, 5) == before + 3)
+    found = reads.after(stream, before, 9, 5)
     assert [one.sequence for one in found] == [before + 1, before + 2, before + 3]
-    assert stream_reads.after(stream, before + 1, 1, 5) == found[1:2]
+    assert reads.after(stream, before + 1, 1, 5) == found[1:2]
 
 
 @pytest.mark.parametrize("name", ["no-such-stream"])
 def test_stream_that_is_not_there_is_unavailable(stream: str, name: str) -> None:
     with pytest.raises(errors.Unavailable):
-        stream_reads.last_of(name, f"{name}.a", 1, 5)
+        reads.last_of(name, f"{name}.a", 1, 5)
     with pytest.raises(errors.Unavailable):
-        stream_reads.last_sequence(name, 5)
+        reads.last_sequence(name, 5)
     with pytest.raises(errors.Unavailable):
-        stream_reads.after(name, 0, 1, 5)
+        reads.after(name, 0, 1, 5)

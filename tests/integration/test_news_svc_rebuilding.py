@@ -9,10 +9,11 @@ import pytest
 from nameko import config
 from redis import Redis
 
-from chassis import nats, stream_reads, streams
+from chassis import nats, streams
 from chassis.errors import Unavailable
 from chassis.events import Event as CloudEvent
 from chassis.redis import connect
+from chassis.streams import reads
 from news_svc import history
 from news_svc.domain import MAX_SEQUENCE, NewsQuery, Order, Published, firsts
 from news_svc.feeds import Feeds
@@ -53,11 +54,11 @@ class Log(History):
         nats.streams().flush(5)
         (author, version), subject = events[-1], f"{self.stream}.{events[-1][0]}"
         end = f'"version":{version}'.encode()
-        until(lambda: end in stream_reads.last_of(self.stream, subject, 1, 5)[-1].body)
+        until(lambda: end in reads.last_of(self.stream, subject, 1, 5)[-1].body)
 
     def everything(self, author: str) -> list[Published]:
         """Return all of the author's events, one after the other."""
-        whole = stream_reads.last_of(self.stream, f"{self.stream}.{author}", 10**6, 5)
+        whole = reads.last_of(self.stream, f"{self.stream}.{author}", 10**6, 5)
         early = [one for one in whole if one.sequence <= self.given]
         return firsts(history._published(early, author), 0)
 

@@ -9,9 +9,9 @@ import pytest
 from nameko import config
 from nameko.extensions import Entrypoint
 
-from chassis import current
 from chassis.container import Container
 from chassis.errors import Unavailable
+from chassis.telemetry import current
 
 
 class Poke(Entrypoint):

@@ -5,7 +5,7 @@ import pytest
 from nameko import config
 from nameko.exceptions import ConfigurationError
 
-from chassis import postgres
+from chassis.database import postgres
 
 
 @pytest.fixture

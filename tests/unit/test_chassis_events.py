@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import deliveries
 from chassis.errors import InvalidInput
 from chassis.events import Event
+from chassis.streams import deliveries
 
 TEXT = st.text(min_size=1).filter(lambda text: text.encode("utf-8", "ignore").decode() == text)
 

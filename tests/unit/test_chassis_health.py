@@ -6,7 +6,15 @@ from typing import Any
 import eventlet
 import pytest
 
-from chassis import health, measurements, metrics, readiness
+from chassis import health, nats
+from chassis.health import readiness
+from chassis.telemetry import measurements, metrics
+
+
+@pytest.fixture(autouse=True)
+def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget those that other tests have made in this process."""
+    monkeypatch.setattr(nats, "_connections", {})
 
 
 class Extension:

@@ -8,7 +8,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from chassis.errors import InvalidInput
-from chassis.params import MAX_DEPTH, params
+from chassis.http.params import MAX_DEPTH, params
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

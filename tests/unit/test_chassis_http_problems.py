@@ -8,7 +8,8 @@ from nameko.exceptions import MethodNotFound, RemoteError, UnknownService
 from werkzeug import exceptions
 from werkzeug.wrappers import Response
 
-from chassis import errors, problems
+from chassis import errors
+from chassis.http import problems
 from chassis.status import HTTP_STATUS
 
 

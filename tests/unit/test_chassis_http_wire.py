@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.head import Head, Limits, Refusal, body_length
-from chassis.wire import Reader
+from chassis.http.head import Head, Limits, Refusal, body_length
+from chassis.http.wire import Reader
 
 LIMITS = Limits(line=200, head=1000, body=100)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chassis import current, logs
+from chassis.telemetry import current, logs
 
 
 def a_record(message: str = "hello", *args: object, **more: Any) -> logging.LogRecord:

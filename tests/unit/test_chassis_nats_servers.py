@@ -5,7 +5,7 @@ import pytest
 from nameko import config
 from nameko.exceptions import ConfigurationError
 
-from chassis.nats_servers import Servers
+from chassis.nats.servers import Servers
 
 
 @pytest.fixture(autouse=True)

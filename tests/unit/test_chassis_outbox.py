@@ -1,8 +1,9 @@
 import pytest
 
-from chassis import backoff, relay
+from chassis import backoff
 from chassis.errors import Unavailable
-from chassis.relay import Batch, Retries
+from chassis.outbox import relay
+from chassis.outbox.relay import Batch, Retries
 
 
 def failed(*subjects):

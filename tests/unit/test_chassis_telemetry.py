@@ -12,7 +12,8 @@ import pytest
 from greenlet import GreenletExit
 from werkzeug.exceptions import NotFound
 
-from chassis import errors, logs, metrics, telemetry
+from chassis import errors
+from chassis.telemetry import logs, metrics, workers
 
 
 def line(record: logging.LogRecord) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def line(record: logging.LogRecord) -> dict[str, Any]:
     ],
 )
 def test_outcome_is_a_word(exc: BaseException | None, word: str) -> None:
-    assert telemetry.outcome(exc) == word
+    assert workers.outcome(exc) == word
 
 
 class Worker:
@@ -45,7 +46,7 @@ class Worker:
 
 
 def run(service: str, exc: Exception | None) -> None:
-    provider = telemetry.Telemetry()
+    provider = workers.Telemetry()
     pool = SimpleNamespace(running=lambda: 3, size=8)
     provider.container = SimpleNamespace(service_name=service, _worker_pool=pool)
     provider.setup()
@@ -86,7 +87,8 @@ def test_crash_is_one_log_line_with_its_ids(caplog: pytest.LogCaptureFixture) ->
 def test_without_a_collector_nothing_of_opentelemetry_is_imported() -> None:
     program = """
 import sys
-from chassis import calls, health, tracing
+from chassis import calls, health
+from chassis.telemetry import tracing
 tracing.tracer("toy").begin("name", "server", "", "").end("ok")
 sys.exit(any(name.startswith("opentelemetry") for name in sys.modules))
 """

@@ -1,6 +1,6 @@
 """Bring the database of user_svc up to date."""
 
-from chassis.migrations import run
+from chassis.database.migrations import run
 from user_svc.models import Base
 
 run("user_svc", Base.metadata)

@@ -12,8 +12,9 @@ from nameko import config
 from nameko.exceptions import UnknownService
 from nameko.standalone.rpc import ClusterRpcClient
 
-from chassis import nats, stream_reads, streams
+from chassis import nats, streams
 from chassis.errors import Unavailable
+from chassis.streams import reads
 from tests.nats_cluster import USERS, Node
 from tests.processes import ROOT, ServiceProcess, until
 
@@ -73,7 +74,7 @@ def test_news_may_ask_for_followers(node: Node) -> None:
 def test_news_may_ask_how_far_behind_it_is(node: Node, stream: str, durable: str) -> None:
     config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
     until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) is None)
-    assert stream_reads.backlog(stream, durable, timeout=5) == (0, 0, 0)
+    assert reads.backlog(stream, durable, timeout=5) == (0, 0, 0)
     nats.streams().close(1)
 
 

@@ -10,14 +10,15 @@ from uuid import uuid4
 import pytest
 from nameko import config
 
-from chassis import nats, stream_reads, streams
+from chassis import nats, streams
 from chassis.events import Event
+from chassis.streams import reads
 from tests.integration.cluster.conftest import Start, settings
 from tests.nats_cluster import Cluster, Node
 from tests.processes import until
 
 STREAM, DURABLE = "link-events", "news"
-TRY_SECONDS = 1.0  # as the relay tries (chassis.relay.PUBLISH_SECONDS)
+TRY_SECONDS = 1.0  # as the relay tries (chassis.outbox.relay.PUBLISH_SECONDS)
 # The longest that no event could be appended: a leader is missed after four seconds, and elected.
 GAP_SECONDS = 15
 
@@ -75,8 +76,8 @@ def handled(written: Path, publisher: Publisher) -> list[list[int]]:
 def stored(publisher: Publisher) -> list[int]:
     """Return the number of each event in the stream, in its order, whichever node is asked."""
 
-    def read() -> list[stream_reads.Stored]:
-        return stream_reads.last_of(STREAM, f"{STREAM}.{publisher.author}", 100_000, 5)
+    def read() -> list[reads.Stored]:
+        return reads.last_of(STREAM, f"{STREAM}.{publisher.author}", 100_000, 5)
 
     return [Event.decode(one.body).data["n"] for one in until(read)]
 

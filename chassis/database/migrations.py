@@ -6,7 +6,7 @@ from alembic import context
 from nameko.cli.utils.config import setup_config
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 
-from chassis.postgres import database_url
+from chassis.database.postgres import database_url
 
 # A migration that waits for a lock makes everyone behind it wait too: better give up and try again.
 _LOCK_TIMEOUT = text("SET lock_timeout = '3s'")

@@ -5,9 +5,9 @@ import logging
 import psycopg2
 from sqlalchemy.engine import ExceptionContext
 
-from chassis import metrics
 from chassis.errors import Unavailable
 from chassis.outage import Outage
+from chassis.telemetry import metrics
 
 _log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from nameko_sqlalchemy import DatabaseSession
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from chassis.database_errors import NOT_MIGRATED
+from chassis.database.errors import NOT_MIGRATED
+from chassis.database.postgres import database_url, make_engine, place
 from chassis.errors import Unavailable
 from chassis.outage import Outage
-from chassis.postgres import database_url, make_engine, place
 
 _log = logging.getLogger(__name__)
 

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from chassis import metrics, stream_reads
-from chassis.cloudevents import Event
-from chassis.measurements import MEASURE_SECONDS, Measurement
+from chassis.events.cloudevents import Event
+from chassis.streams import reads
+from chassis.telemetry import metrics
+from chassis.telemetry.measurements import MEASURE_SECONDS, Measurement
 
 _LAGS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800)
 _LABELS = ("stream", "durable")
@@ -72,6 +73,6 @@ class Consumption:
 
     def measure(self) -> None:
         """Ask the server how far behind the consumer is; raise Unavailable."""
-        backlog = stream_reads.backlog(self._stream, self._durable, MEASURE_SECONDS)
+        backlog = reads.backlog(self._stream, self._durable, MEASURE_SECONDS)
         for measured, value in zip(self._measured, backlog, strict=True):
             measured.take(value)

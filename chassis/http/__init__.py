@@ -20,12 +20,14 @@ from nameko.web.handlers import HttpRequestHandler
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from chassis import config, current, problems, tracing
+from chassis import config
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
-from chassis.params import params
-from chassis.webserver import WebServer
-from chassis.wsgi import Request
+from chassis.http import problems
+from chassis.http.params import params
+from chassis.http.webserver import WebServer
+from chassis.http.wsgi import Request
+from chassis.telemetry import current, tracing
 
 __all__ = ["HttpHandler", "Request", "http", "params"]
 

@@ -4,7 +4,16 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from chassis.head import HEADER_LINE, Head, Limits, Refusal, bad, parse_head, too_large, too_long
+from chassis.http.head import (
+    HEADER_LINE,
+    Head,
+    Limits,
+    Refusal,
+    bad,
+    parse_head,
+    too_large,
+    too_long,
+)
 
 _RECEIVE = 65536
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;[\t\x20-\x7e\x80-\xff]*)?")

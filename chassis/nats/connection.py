@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 
 from chassis import green_asyncio
 from chassis.errors import InvalidInput, Unavailable
-from chassis.nats_servers import Client, Record, Servers
+from chassis.nats.servers import Client, Record, Servers
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import eventlet
 from nameko.extensions import SharedExtension
 
 from chassis import backoff
-from chassis.readiness import Readiness
+from chassis.health.readiness import Readiness
 
 _READY_SECONDS = 5.0
 _AWAY_SECONDS = (0.5, 2.0)

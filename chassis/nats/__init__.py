@@ -7,8 +7,8 @@ import logging
 
 from chassis import config, green_asyncio
 from chassis.errors import Unavailable
-from chassis.nats_connection import MAX_PAYLOAD_BYTES, Connection, Subscription
-from chassis.nats_servers import SCHEMES, Servers
+from chassis.nats.connection import MAX_PAYLOAD_BYTES, Connection, Subscription
+from chassis.nats.servers import SCHEMES, Servers
 
 __all__ = ["MAX_PAYLOAD_BYTES", "Connection", "Subscription"]
 

@@ -14,8 +14,9 @@ from nameko.extensions import DependencyProvider
 from prometheus_client.core import CounterMetricFamily
 from werkzeug.exceptions import HTTPException
 
-from chassis import current, metrics, nats, tracing
+from chassis import nats
 from chassis.errors import ServiceError
+from chassis.telemetry import current, metrics, tracing
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 

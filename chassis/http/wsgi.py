@@ -13,10 +13,11 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response
 
-from chassis import current, problems
 from chassis.errors import InvalidInput
-from chassis.head import Refusal
-from chassis.traffic import OTHER, UNMATCHED, Traffic
+from chassis.http import problems
+from chassis.http.head import Refusal
+from chassis.http.traffic import OTHER, UNMATCHED, Traffic
+from chassis.telemetry import current
 
 _log = logging.getLogger(__name__)
 

@@ -63,7 +63,7 @@ def tracer(service: str) -> Tracer:
     if service not in _tracers:
         endpoint = config.servers("OTLP_ENDPOINT", "http", "https")
         try:
-            from chassis.otlp import OtlpTracer
+            from chassis.telemetry.otlp import OtlpTracer
         except ImportError as error:
             raise ConfigurationError(f"OTLP_ENDPOINT needs delinkcious[tracing]: {error}") from None
         _tracers[service] = OtlpTracer(service, endpoint)

@@ -10,13 +10,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.wrappers import Response
 
 from chassis import config
-from chassis.measurements import Measurements
-from chassis.metrics import REGISTRY
-from chassis.readiness import Readiness
-from chassis.telemetry import Telemetry
-from chassis.watch import Watch
-from chassis.webserver import WebServer
-from chassis.wsgi import Page
+from chassis.health.readiness import Readiness
+from chassis.health.watch import Watch
+from chassis.http.webserver import WebServer
+from chassis.http.wsgi import Page
+from chassis.telemetry.measurements import Measurements
+from chassis.telemetry.metrics import REGISTRY
+from chassis.telemetry.workers import Telemetry
 
 
 class MetricsServer(WebServer):
@@ -46,7 +46,7 @@ class MetricsServer(WebServer):
 class HealthServer(DependencyProvider):
     """Serve the health and metrics pages of a service beside its HTTP entrypoints, if any.
 
-    Ready means that nothing which the service needs is away; see ``chassis.readiness``.
+    Ready means that nothing which the service needs is away; see ``chassis.health.readiness``.
     """
 
     server = WebServer()

@@ -6,7 +6,7 @@ from http import HTTPMethod
 
 from werkzeug.wrappers import Response
 
-from chassis import metrics
+from chassis.telemetry import metrics
 
 _log = logging.getLogger("access")
 

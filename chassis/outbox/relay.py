@@ -21,10 +21,11 @@ import eventlet
 from eventlet.event import Event as Signal
 from sqlalchemy import Row
 
-from chassis import backoff, metrics, streams
-from chassis.cloudevents import REQUEST_ID, Event
+from chassis import backoff, streams
 from chassis.errors import ServiceError, Unavailable
-from chassis.outbox_rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
+from chassis.events.cloudevents import REQUEST_ID, Event
+from chassis.outbox.rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
+from chassis.telemetry import metrics
 
 # (stream, subject, body, message id, seconds) -> sequence; raises Unavailable
 Publish = Callable[[str, str, bytes, str, float], int]

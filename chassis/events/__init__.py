@@ -18,11 +18,13 @@ import eventlet
 from eventlet.event import Event as Done
 from nameko.extensions import Entrypoint
 
-from chassis import backoff, current, deliveries, nats, stream_reads, streams
-from chassis.cloudevents import Event
-from chassis.consumption import Consumption
+from chassis import backoff, nats, streams
 from chassis.errors import InvalidInput, ServiceError, Unavailable
+from chassis.events.cloudevents import Event
+from chassis.events.consumption import Consumption
 from chassis.outage import Outage
+from chassis.streams import deliveries, reads
+from chassis.telemetry import current
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +161,7 @@ class NatsHandler(Entrypoint):
             return []
         found: list[Received] = []
         try:
-            for one in stream_reads.after(self.stream, place.sequence, most, _READ_SECONDS):
+            for one in reads.after(self.stream, place.sequence, most, _READ_SECONDS):
                 found.append(Received(Event.decode(one.body), one.sequence))
         except (Unavailable, InvalidInput) as error:
             log.debug("a batch ends early: %s", error)

@@ -7,7 +7,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
-from chassis import current
+from chassis.telemetry import current
 
 _REDACTED = "[redacted]"
 _SECRETS = (

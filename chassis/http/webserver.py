@@ -16,11 +16,12 @@ from eventlet.green import socket
 from nameko.exceptions import ConfigurationError
 from nameko.web.server import WebServer as NamekoWebServer
 
-from chassis import config, metrics
-from chassis.connection import STATE_READING, Connection, raw_answer
-from chassis.head import Limits, Refusal
-from chassis.traffic import Traffic
-from chassis.wsgi import App, Page
+from chassis import config
+from chassis.http.connection import STATE_READING, Connection, raw_answer
+from chassis.http.head import Limits, Refusal
+from chassis.http.traffic import Traffic
+from chassis.http.wsgi import App, Page
+from chassis.telemetry import metrics
 
 _log = logging.getLogger(__name__)
 

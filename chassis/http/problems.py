@@ -8,9 +8,9 @@ from nameko.exceptions import ContainerBeingKilled, UnknownService
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from chassis import current
 from chassis.errors import ServiceError
 from chassis.status import HTTP_STATUS
+from chassis.telemetry import current
 
 RETRY_AFTER_SECONDS = 1
 

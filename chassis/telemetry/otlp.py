@@ -12,7 +12,7 @@ from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from chassis.tracing import TRACEPARENT, Kind
+from chassis.telemetry.tracing import TRACEPARENT, Kind
 
 EXPORT_SECONDS = 2
 STOP_SECONDS = 1.0

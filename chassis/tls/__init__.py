@@ -9,7 +9,7 @@ from eventlet.green import ssl as green_ssl
 from nameko.exceptions import ConfigurationError
 
 from chassis import config
-from chassis.tls_socket import TlsSocket
+from chassis.tls.socket import TlsSocket
 
 log = logging.getLogger(__name__)
 

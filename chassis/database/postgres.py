@@ -12,9 +12,10 @@ from psycopg2 import extensions
 from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from chassis import config, metrics
-from chassis.database_errors import ERRORS, KINDS, Translator, unavailable
+from chassis import config
+from chassis.database.errors import ERRORS, KINDS, Translator, unavailable
 from chassis.outage import Outage
+from chassis.telemetry import metrics
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis import current
 from chassis.errors import InvalidInput
+from chassis.telemetry import current
 
 # An extension attribute (CloudEvents 1.0, section 3.1.2: letters and digits in lower case).
 REQUEST_ID = "requestid"

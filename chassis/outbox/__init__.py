@@ -1,8 +1,8 @@
 """The transactional outbox: an event is a row, written in the transaction of the fact it tells of.
 
-What is not published yet is in the table; the relay (chassis.relay) publishes the rows and then
-deletes them. So an event is lost only if its fact is, and no broker that is away ever turns a
-finished change into an error.
+What is not published yet is in the table; the relay publishes the rows and then deletes them. So an
+event is lost only if its fact is, and no broker that is away ever turns a finished change into an
+error.
 
 A service with a store gives ``Store(…, events=EventDispatcher(stream, OutboxEvent, OutboxLease))``
 and its store is handed ``dispatch(event_type, subject, data)``, which reads like nameko's own.
@@ -19,11 +19,12 @@ from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, even
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis import current, metrics, streams
-from chassis.cloudevents import REQUEST_ID
-from chassis.measurements import Measurement
-from chassis.outbox_rows import OutboxRows
-from chassis.relay import Relay
+from chassis import streams
+from chassis.events.cloudevents import REQUEST_ID
+from chassis.outbox.relay import Relay
+from chassis.outbox.rows import OutboxRows
+from chassis.telemetry import current, metrics
+from chassis.telemetry.measurements import Measurement
 
 # (type, subject, data): add an event to the transaction that is open.
 #

@@ -13,8 +13,9 @@ import eventlet
 from eventlet.semaphore import Semaphore
 from nameko.extensions import SharedExtension
 
-from chassis import metrics, nats
+from chassis import nats
 from chassis.outage import Outage
+from chassis.telemetry import metrics
 
 CHECK_SECONDS = 1.0
 FRESH_SECONDS = 1.0

@@ -12,8 +12,8 @@ from eventlet.green import socket
 from eventlet.hubs import get_hub
 from werkzeug.wrappers import Response
 
-from chassis.head import Head, Refusal, body_length
-from chassis.wire import Reader
+from chassis.http.head import Head, Refusal, body_length
+from chassis.http.wire import Reader
 
 # A client that takes its answer this slowly is cut off.
 EXCHANGE_SECONDS = 60.0
