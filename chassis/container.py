@@ -13,6 +13,7 @@ from typing import Any
 
 import eventlet
 from eventlet import hubs
+from nameko import config as nameko_config
 from nameko.containers import ServiceContainer, WorkerContext
 from nameko.rpc import Responder
 
@@ -34,6 +35,10 @@ Responder.publisher_cls = bus.Publisher  # nameko's own point of extension for r
 _running: set["Container"] = set()  # of this process
 
 
+class _Stopped(BaseException):
+    """Ends a start that waits. Not an Exception: nothing has failed."""
+
+
 class DeadlinePassed(eventlet.Timeout):
     """Ends a worker at its deadline. Not an Exception: no handler's ``except`` shall keep it."""
 
@@ -49,25 +54,33 @@ class Container(ServiceContainer):
         for key in ("max_workers", "PREFETCH_COUNT"):
             if config.optional(key) is not None:
                 config.positive_integer(key)
-        if config.optional("AMQP_URI") is not None:
+        if "AMQP_URI" in nameko_config:  # with none, nameko takes its own
             uri = config.servers("AMQP_URI", *_BUSES)
             if uri.startswith(SCHEMES):
                 Servers.parse(uri)
+        self._starter: Any = None  # the thread that starts us, until it has
         super().__init__(service_cls)
 
     def start(self) -> None:
         """Start the service, which needs no server to be there yet."""
+        if self._died.ready():  # stopped before we came to it
+            return
         if not _running:
             _wake_on_signals()
         _running.add(self)
+        self._starter = eventlet.getcurrent()
         try:
             nats.check_settings()
             super().start()
+        except _Stopped:
+            log.warning("stopped before it had started")
         except Exception:
             # eventlet (0.41.3) prints the traceback of a failing extension when its thread is
             # switched out: let that happen before ``nameko run`` says in a line what is wrong.
             eventlet.sleep(0)
             raise
+        finally:
+            self._starter = None
 
     def spawn_worker(
         self,
@@ -117,6 +130,14 @@ class Container(ServiceContainer):
 
     def stop(self) -> None:
         """Take no new work, finish what has begun, and end within STOP_GRACE_SECONDS."""
+        if self._starter is not None:  # it waits for RabbitMQ, and would do so without end
+            eventlet.kill(self._starter, _Stopped())
+            self.kill()
+            _running.discard(self)
+            return
+        if not self.started and not self._died.ready():
+            self._died.send(None)
+            return
         grace = config.positive("STOP_GRACE_SECONDS")
         began = time.monotonic()
         bus.drain(1)

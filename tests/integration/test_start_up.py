@@ -220,6 +220,14 @@ def test_nats_and_valkey_away_and_valkey_refuses_the_password(
     until(lambda: service.said("^info: no longer waiting for Valkey"))
 
 
+def test_service_that_waits_for_rabbitmq_can_be_stopped(start: Start) -> None:
+    """nameko's own start waits for that broker, and so does not come to an end by itself."""
+    service = start("user_svc", AMQP_URI=f"amqp://127.0.0.1:{ports.free_port()}")
+    until(lambda: service.said("connecting to broker"))
+    assert service.get("live").status_code == 200
+    assert service.process.stop() == 0
+
+
 # A value of the environment cannot be mended in a process that runs: it ends, and whatever
 # started it (Kubernetes, Docker, systemd) starts it again, with back-off.
 MISSING = {

@@ -33,8 +33,8 @@ NO_FILE = ("/no/such/file",)
 WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "ENVIRONMENT": ("gateway", ("prod",)),
     "BIND_HOST": ("user_svc", ("no.such.host.invalid", "192.0.2.1")),
-    "AMQP_URI": ("user_svc", ("127.0.0.1", "http://127.0.0.1", "nats://127.0.0.1:port")),
-    "NATS_URL": ("news_svc", ("127.0.0.1:4222", "amqp://127.0.0.1", "nats://", "nats://a:1,b")),
+    "AMQP_URI": ("user_svc", ("", "127.0.0.1", "http://127.0.0.1", "nats://127.0.0.1:port")),
+    "NATS_URL": ("news_svc", ("", "127.0.0.1:4222", "amqp://127.0.0.1", "nats://", "nats://a:1,b")),
     "NATS_TLS_CA_FILE": ("user_svc", NO_FILE),
     "NATS_TLS_CERT_FILE": ("user_svc", NO_FILE),
     "NATS_TLS_KEY_FILE": ("user_svc", NO_FILE),

@@ -120,3 +120,11 @@ def test_stop_does_not_wait_for_ever(container: Container) -> None:
     began = time.monotonic()
     container.stop()
     assert time.monotonic() - began < 5
+
+
+def test_container_that_is_stopped_before_its_start_does_not_start() -> None:
+    container = Container(Service)
+    container.stop()
+    container.start()
+    assert not container.started
+    container.wait()
