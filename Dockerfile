@@ -43,7 +43,7 @@ LABEL org.opencontainers.image.title="gateway" \
       org.opencontainers.image.description="Delinkcious: the public door, HTTP"
 EXPOSE 5000 5001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:5000/health/live', timeout=2)"]
+    CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + environ.get('GATEWAY_PORT', '5000') + '/health/live', timeout=2)"]
 USER 10001:10001
 CMD ["gateway.service"]
 
@@ -57,7 +57,7 @@ LABEL org.opencontainers.image.title="link-svc" \
       org.opencontainers.image.description="Delinkcious: links and tags, and their events"
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/live', timeout=2)"]
+    CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + environ.get('LINK_MANAGER_PORT_NUMBER', '8080') + '/health/live', timeout=2)"]
 USER 10001:10001
 CMD ["link_svc.service"]
 
@@ -69,7 +69,7 @@ LABEL org.opencontainers.image.title="social-graph-svc" \
       org.opencontainers.image.description="Delinkcious: who follows whom"
 EXPOSE 9090
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9090/health/live', timeout=2)"]
+    CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + environ.get('SOCIAL_GRAPH_MANAGER_PORT_NUMBER', '9090') + '/health/live', timeout=2)"]
 USER 10001:10001
 CMD ["social_graph_svc.service"]
 
@@ -81,7 +81,7 @@ LABEL org.opencontainers.image.title="user-svc" \
       org.opencontainers.image.description="Delinkcious: users and access tokens"
 EXPOSE 7070
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7070/health/live', timeout=2)"]
+    CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + environ.get('USER_MANAGER_PORT_NUMBER', '7070') + '/health/live', timeout=2)"]
 USER 10001:10001
 CMD ["user_svc.service"]
 
@@ -96,6 +96,6 @@ LABEL org.opencontainers.image.title="news-svc" \
       org.opencontainers.image.description="Delinkcious: everyone's news of the people they follow"
 EXPOSE 6060 6061
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:6061/health/live', timeout=2)"]
+    CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + environ.get('NEWS_MANAGER_HEALTH_PORT', '6061') + '/health/live', timeout=2)"]
 USER 10001:10001
 CMD ["news_svc.service"]

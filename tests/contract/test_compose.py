@@ -1,6 +1,12 @@
 """compose.yaml holds against the Dockerfile and the configuration. Nothing is started here."""
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +15,9 @@ import yaml
 
 from tests.contract.delivery import ROOT, SERVICES, defaults, nats_users, ports, stages, variables
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+TEXT = (ROOT / "compose.yaml").read_text()
+# nameko teaches the safe loader to put variables in by itself.
+DOCUMENT: dict[str, Any] = yaml.load(TEXT, Loader=yaml.FullLoader)
 PARTS: dict[str, dict[str, Any]] = DOCUMENT["services"]
 OURS = {name: part for name, part in PARTS.items() if "build" in part}
 SERVERS = {"nats", "postgres", "valkey"}
@@ -33,6 +41,37 @@ def addresses(part: dict[str, Any]) -> list[str]:
     values = [filled(value) for value in part.get("environment", {}).values()]
     found = [value for value in values if "://" in value]
     return [value for value in found if "localhost" not in value]
+
+
+def compose(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let Docker Compose read a file, and say what it makes of it; it asks no daemon for that."""
+    command = shutil.which("docker-compose", path=f"{Path(sys.executable).parent}")
+    if command is None:
+        pytest.skip("docker-compose is not installed, which knows what a Compose file may say")
+    (folder / "compose.yaml").write_text(text)
+    reading = [command, "--project-directory", ROOT, "--file", folder / "compose.yaml", "config"]
+    return subprocess.run(
+        [*reading, "--format", "json"],
+        env={"HOME": str(folder), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_docker_compose_takes_it_as_it_is_meant(tmp_path: Path) -> None:
+    done = compose(TEXT, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    parts = json.loads(done.stdout)["services"]
+    assert parts.keys() == PARTS.keys()
+    for name, part in PARTS.items():
+        given = {key: filled(value) for key, value in part.get("environment", {}).items()}
+        assert parts[name].get("environment", {}) == given
+
+
+def test_docker_compose_finds_a_wrong_key(tmp_path: Path) -> None:
+    done = compose(TEXT.replace("stop_grace_period: 25s", "grace: 25s"), tmp_path)
+    assert done.returncode != 0
+    assert "grace" in done.stderr
 
 
 def test_whole_system_is_there() -> None:
@@ -110,7 +149,7 @@ def test_news_are_asked_at_their_grpc_port() -> None:
 
 
 def test_both_ends_take_a_password_from_the_same_variable() -> None:
-    found = set(VARIABLE.findall((ROOT / "compose.yaml").read_text()))
+    found = set(VARIABLE.findall(TEXT))
     assert len(found) == len(dict(found))  # no variable has two defaults
     servers = " ".join(str(PARTS[name]["environment"]) for name in SERVERS)
     given = {name for name, _ in VARIABLE.findall(servers)}

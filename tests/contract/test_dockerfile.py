@@ -1,11 +1,16 @@
 """The Dockerfile holds against the code and the configuration. No image is built here."""
 
+import contextlib
 import fnmatch
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,6 +28,7 @@ from tests.contract.delivery import (
     variables,
 )
 
+CONFIG = (ROOT / "config.yaml").read_text()
 each_service = pytest.mark.parametrize("service", SERVICES)
 
 
@@ -89,10 +95,44 @@ def test_environment_is_known_to_the_configuration(target: Target) -> None:
 @each_service
 def test_ports_are_those_of_the_configuration(service: str, target: Target) -> None:
     assert {int(port) for port in target.last("EXPOSE").split()} == ports(service)
-    # In the gateway the lower port is the API's; in news_svc the higher one is for health.
-    health = min(ports(service)) if service == "gateway" else max(ports(service))
-    assert f"http://127.0.0.1:{health}/health/live" in target.last("HEALTHCHECK")
-    assert '["python", "-c", ' in target.last("HEALTHCHECK")
+
+
+@each_service
+def test_health_is_asked_where_the_service_listens(service: str, target: Target) -> None:
+    (line,) = re.findall(rf"^  {service}: \$\{{(\w+:\d+)\}}", CONFIG, re.MULTILINE)[:1]
+    name, default = line.split(":")
+    assert f"environ.get('{name}', '{default}')" in target.last("HEALTHCHECK")
+    with listening() as (port, asked):
+        assert healthcheck(target, **{name: str(port)}) == 0
+    assert asked == ["/health/live"]
+    assert healthcheck(target, **{name: str(port)}) == 1
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[tuple[int, list[str]]]:
+    """Serve what says OK to everything, and give its port and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port, asked
+        server.shutdown()
+        thread.join()
+
+
+def healthcheck(target: Target, **env: str) -> int:
+    """Run the command as Docker would, which calls no shell; return its exit status."""
+    command = json.loads(target.last("HEALTHCHECK").partition("CMD ")[2])
+    assert command[0] == "python"
+    done = subprocess.run([sys.executable, *command[1:]], env=env, capture_output=True)
+    return done.returncode
 
 
 @each_service
