@@ -42,6 +42,23 @@ def rendered(part: str) -> list[Manifest]:
     return list(yaml.safe_load_all(done.stdout))
 
 
+def production_with(component: str, folder: Path) -> list[Manifest]:
+    """Return production with a component, as its owner would add it in a folder of their own."""
+
+    def beside(path: str) -> str:
+        return os.path.relpath(K8S.resolve() / path, folder.resolve())
+
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "delinkcious",
+        "resources": [beside("overlays/production")],
+        "components": [beside(f"components/{component}")],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return rendered(str(folder.resolve()))
+
+
 def of_kind(objects: list[Manifest], *kinds: str) -> dict[str, Manifest]:
     """Return the objects of these kinds by name."""
     return {each["metadata"]["name"]: each for each in objects if each["kind"] in kinds}

@@ -1,5 +1,6 @@
 """The Kubernetes manifests are valid, whole, and agree with the configuration and the images."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from tests.contract import manifests
+from tests.contract.configuration import keys
 from tests.contract.delivery import (
     ROOT,
     SERVICES,
@@ -145,6 +147,31 @@ def test_environment_is_known_to_the_configuration(objects: list[Manifest]) -> N
         names = manifests.environment(each, objects)
         values = " ".join(env.get("value", "") for env in container(each).get("env", []))
         assert names - set(re.findall(r"\$\((\w+)\)", values)) <= variables()
+
+
+def test_each_key_of_the_configuration_is_known_by_a_variable() -> None:
+    """Otherwise a container, whose config.yaml is the image's, could not set it."""
+    named = {key.name for key in keys((ROOT / "config.yaml").read_text()) if key.variables}
+    logging = {key for key in leaves(defaults()) if key.startswith("LOGGING.")}
+    assert leaves(defaults()) - named == {"SERVICE_CONTAINER_CLS"} | logging - named
+    assert "LOGGING.root.level" in named
+
+
+def leaves(values: dict[str, Any], prefix: str = "") -> set[str]:
+    """Return the keys that hold a value, with dots for what is inside another."""
+    found: set[str] = set()
+    for name, value in values.items():
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return found
+
+
+@pytest.mark.parametrize("overlay", manifests.PRODUCTION)
+def test_production_finds_its_alerts_and_dashboard(objects: list[Manifest]) -> None:
+    maps = of_kind(objects, "ConfigMap")
+    assert yaml.safe_load(maps["delinkcious-alerts"]["data"]["alerts.yaml"])["groups"]
+    board = maps["delinkcious-dashboard"]
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(board["data"]["dashboard.json"])["panels"]
 
 
 @each_overlay

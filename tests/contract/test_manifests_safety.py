@@ -1,33 +1,12 @@
-"""The Pods are locked in, leave in order, and reach only what they need."""
-
-from collections.abc import Iterator
-from typing import Any
+"""The Pods are locked in, watched, scaled, and leave in order."""
 
 import pytest
 
 from tests.contract import manifests
 from tests.contract.delivery import SERVICES, defaults
-from tests.contract.manifests import Manifest, container, labels, of_kind, pod, selects, workloads
+from tests.contract.manifests import Manifest, container, of_kind, pod, workloads
 
-DATABASE_PORTS = {5432, 6379}
 NATS_SECONDS = 3
-# Who reaches whom inside the local overlay, and nobody else anybody.
-REACH = {
-    ("api-gateway", "nats", 4222),
-    ("api-gateway", "news-manager", 6060),
-    ("link-manager", "nats", 4222),
-    ("link-manager", "postgres", 5432),
-    ("social-graph-manager", "nats", 4222),
-    ("social-graph-manager", "postgres", 5432),
-    ("user-manager", "nats", 4222),
-    ("user-manager", "postgres", 5432),
-    ("news-manager", "nats", 4222),
-    ("news-manager", "valkey", 6379),
-    ("link-manager-migrations", "postgres", 5432),
-    ("social-graph-manager-migrations", "postgres", 5432),
-    ("user-manager-migrations", "postgres", 5432),
-    ("nats", "nats", 6222),
-}
 each_overlay = pytest.mark.parametrize("overlay", manifests.OVERLAYS)
 each_name = pytest.mark.parametrize("name", SERVICES.values())
 
@@ -48,6 +27,16 @@ def test_containers_are_locked_in(objects: list[Manifest]) -> None:
         assert only["readOnlyRootFilesystem"] is True
         assert only["capabilities"] == {"drop": ["ALL"]}
         assert pod(each)["automountServiceAccountToken"] is False
+    for account in of_kind(objects, "ServiceAccount").values():
+        assert account["automountServiceAccountToken"] is False
+    (namespace,) = of_kind(objects, "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@each_overlay
+@each_name
+def test_each_service_has_an_account_of_its_own(objects: list[Manifest], name: str) -> None:
+    assert pod(workloads(objects)[name])["serviceAccountName"] == name
 
 
 @each_overlay
@@ -112,6 +101,12 @@ def test_services_of_production_scale(objects: list[Manifest], name: str) -> Non
     scaler = of_kind(objects, "HorizontalPodAutoscaler")[name]["spec"]
     assert 2 <= scaler["minReplicas"] < scaler["maxReplicas"]
     assert "replicas" not in workloads(objects)[name]["spec"]  # it would undo the scaling
+    (metric,) = scaler["metrics"]
+    assert metric["resource"]["target"]["averageUtilization"] < 100  # of what is requested
+    down = scaler["behavior"]["scaleDown"]
+    assert down["stabilizationWindowSeconds"] >= 300
+    assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+    assert scaler["behavior"]["scaleUp"]["stabilizationWindowSeconds"] <= 60
 
 
 def test_local_parts_are_one_each() -> None:
@@ -119,6 +114,21 @@ def test_local_parts_are_one_each() -> None:
     assert not of_kind(objects, "HorizontalPodAutoscaler")
     for each in workloads(objects).values():
         assert each["spec"].get("replicas", 1) == 1
+
+
+@each_overlay
+def test_servers_keep_their_data_when_they_restart(objects: list[Manifest], overlay: str) -> None:
+    servers = of_kind(objects, "StatefulSet")
+    beside_nats = {"postgres", "valkey"} if overlay == "local" else set()
+    assert servers.keys() == {"nats"} | beside_nats
+    for each in servers.values():
+        (claim,) = each["spec"]["volumeClaimTemplates"]
+        mounts = {mount["name"] for mount in container(each)["volumeMounts"]}
+        assert claim["metadata"]["name"] in mounts
+        assert claim["spec"]["resources"]["requests"]["storage"]
+        assert (
+            of_kind(objects, "Service")[each["spec"]["serviceName"]]["spec"]["clusterIP"] == "None"
+        )
 
 
 def test_the_way_in_is_by_ingress_or_by_load_balancer() -> None:
@@ -131,76 +141,3 @@ def test_the_way_in_is_by_ingress_or_by_load_balancer() -> None:
     assert "type" not in of_kind(by_ingress, "Service")["api-gateway"]["spec"]
     assert not of_kind(by_balancer, "Ingress")
     assert of_kind(by_balancer, "Service")["api-gateway"]["spec"]["type"] == "LoadBalancer"
-
-
-@each_overlay
-def test_nobody_reaches_anybody_by_default(objects: list[Manifest]) -> None:
-    policy = of_kind(objects, "NetworkPolicy")["deny-by-default"]["spec"]
-    assert policy == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-
-
-def test_parts_reach_what_they_need_and_no_more() -> None:
-    objects = manifests.overlay("local")
-    assert set(reach(objects)) == REACH
-
-
-@pytest.mark.parametrize("overlay", manifests.PRODUCTION)
-def test_gateway_reaches_no_database(objects: list[Manifest]) -> None:
-    of_gateway = labels(workloads(objects)["api-gateway"])
-    opened = {
-        port["port"]
-        for policy in of_kind(objects, "NetworkPolicy").values()
-        if selects(policy["spec"]["podSelector"], of_gateway)
-        for rule in policy["spec"].get("egress", [])
-        for port in rule["ports"]
-    }
-    assert opened == {53, 443, 4222, 6060}
-    assert not opened & DATABASE_PORTS
-
-
-@each_overlay
-def test_gateway_reaches_github_and_no_private_address(objects: list[Manifest]) -> None:
-    (rule,) = manifests.walk(of_kind(objects, "NetworkPolicy")["api-gateway"], "ipBlock")
-    assert "169.254.0.0/16" in rule["except"]
-    assert "10.0.0.0/8" in rule["except"]
-
-
-def reach(objects: list[Manifest]) -> Iterator[tuple[str, str, int]]:
-    """Yield who reaches whom, at which port: where the one may leave and the other lets in.
-
-    The gateway's door, open to all, says nothing about the parts and is left out.
-    """
-    policies = [each["spec"] for each in of_kind(objects, "NetworkPolicy").values()]
-    for one, source in workloads(objects).items():
-        for other, goal in workloads(objects).items():
-            for port in (each["containerPort"] for each in container(goal).get("ports", [])):
-                leaves = allows(policies, "egress", "to", labels(source), labels(goal), port)
-                enters = allows(policies, "ingress", "from", labels(goal), labels(source), port)
-                if leaves and enters:
-                    yield one, other, port
-
-
-def allows(
-    policies: list[Manifest],
-    way: str,
-    peers: str,
-    here: dict[str, str],
-    there: dict[str, str],
-    port: int,
-) -> bool:
-    """Tell whether a policy of the Pod here lets it talk with the Pod there."""
-    rules: list[Any] = [
-        rule
-        for policy in policies
-        if selects(policy["podSelector"], here)
-        for rule in policy.get(way, [])
-    ]
-    return any(
-        port in (each["port"] for each in rule["ports"])
-        and any(
-            selects(peer["podSelector"], there)
-            for peer in rule.get(peers, [])
-            if "podSelector" in peer
-        )
-        for rule in rules
-    )

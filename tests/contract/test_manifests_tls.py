@@ -1,15 +1,13 @@
 """With ``k8s/components/tls`` all that production says between its Pods is said over TLS."""
 
-import os
 from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from tests.contract import manifests
 from tests.contract.delivery import ROOT
-from tests.contract.manifests import K8S, container, of_kind, pod, workloads
+from tests.contract.manifests import container, of_kind, pod, workloads
 from tests.contract.test_manifests import KUBERNETES
 
 DEPLOYMENTS = {
@@ -23,21 +21,7 @@ DEPLOYMENTS = {
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> list[manifests.Manifest]:
-    """Return production with the component, as its owner would add it."""
-    folder = tmp_path_factory.mktemp("overlay").resolve()
-
-    def beside(path: str) -> str:
-        return os.path.relpath(K8S.resolve() / path, folder)
-
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": "delinkcious",
-        "resources": [beside("overlays/production")],
-        "components": [beside("components/tls")],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    return manifests.rendered(str(folder))
+    return manifests.production_with("tls", tmp_path_factory.mktemp("overlay"))
 
 
 def settings(objects: list[manifests.Manifest], workload: str) -> dict[str, Any]:
