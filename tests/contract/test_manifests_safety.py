@@ -4,7 +4,7 @@ import pytest
 
 from tests.contract import manifests
 from tests.contract.delivery import SERVICES, defaults
-from tests.contract.manifests import Manifest, container, of_kind, pod, workloads
+from tests.contract.manifests import Manifest, container, labels, of_kind, pod, workloads
 
 NATS_SECONDS = 3
 each_overlay = pytest.mark.parametrize("overlay", manifests.OVERLAYS)
@@ -92,7 +92,13 @@ def test_roll_outs_and_evictions_leave_somebody_serving(objects: list[Manifest],
         "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
     }
     assert of_kind(objects, "PodDisruptionBudget")[name]["spec"]["maxUnavailable"] == 1
-    assert len(pod(workloads(objects)[name])["topologySpreadConstraints"]) == 2
+    spreads = pod(workloads(objects)[name])["topologySpreadConstraints"]
+    apart = {each["topologyKey"]: each["matchLabelKeys"] for each in spreads}
+    of_one_release = ["app.kubernetes.io/name", "pod-template-hash"]
+    assert apart == dict.fromkeys(
+        ("kubernetes.io/hostname", "topology.kubernetes.io/zone"), of_one_release
+    )
+    assert "app.kubernetes.io/name" in labels(workloads(objects)[name])
 
 
 @pytest.mark.parametrize("overlay", manifests.PRODUCTION)
