@@ -18,7 +18,7 @@ lock = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--output-file requirements/$(1).lock pyproject.toml
 
 .PHONY: lock images help run test check format shell token demo bench test-faults protos docs migrate \
-	rebuild-feeds clean
+	rebuild-feeds dead-letters clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,10 @@ migrate: .venv/installed ## bring the databases that config.yaml names up to dat
 
 rebuild-feeds: .venv/installed ## throw all news feeds away, and make them anew from the log of events
 	@exec $(BIN)/python -m news_svc.rebuild
+
+dead-letters: .venv/installed ## events that failed: list them, or make dead-letters SHOW=n, or REPLAY=n or all
+	@exec $(BIN)/python -W ignore:::nameko.extensions -m chassis.dead_letters \
+	    $(or $(call option,SHOW,show),$(call option,REPLAY,replay),list)
 
 clean: ## remove .venv and caches; the data in var/ stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -87,6 +87,19 @@ class Feeds:
 
         _insist(lambda: self._publish(published, social_graph), self._open)
 
+    def publish_late(self, published: Published, social_graph: SocialGraph) -> None:
+        """Write an event that was given up into feeds that went on without it, in its old place.
+
+        Its author's later events are there, so it would be taken for a copy; therefore it is looked
+        for in the stream first. Doing it again is harmless.
+        """
+
+        def attempt() -> None:
+            self._restore(published.event.author, self.store.moment())
+            self._publish([published], social_graph)
+
+        _insist(attempt, self._open)
+
     def _publish(self, published: Sequence[Published], social_graph: SocialGraph) -> None:
         recorded = self._record(published)
         if not recorded:
@@ -168,7 +181,8 @@ class Feeds:
             pass
 
     def _restore(self, author: str, moment: int) -> None:
-        self.store.restore(author, self.history.latest(author, self.length), moment)
+        latest = self.history.latest(author, self.length)
+        self.store.restore(author, latest, moment, self.length)
 
 
 def pages(get: Callable[..., UsernamesDoc], username: str, page_size: int) -> Iterator[list[str]]:

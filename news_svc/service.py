@@ -48,6 +48,17 @@ class NewsService(health.Health):
         self.feeds.renew(schemas.follow_change(event).follower)
 
     @rpc(expected_exceptions=errors.ServiceError)
+    def replay_link_events(self, sequence: int, body: str) -> None:
+        """Handle a dead letter of the stream again, in its old place; repeating it is harmless."""
+        event = events.Event.decode(body.encode())
+        self.feeds.publish_late(schemas.published(event, sequence), self.social_graph)
+
+    @rpc(expected_exceptions=errors.ServiceError)
+    def replay_follow_events(self, sequence: int, body: str) -> None:
+        """Handle a dead letter of the stream again; repeating it is harmless."""
+        self.on_follow_event(events.Event.decode(body.encode()), sequence)
+
+    @rpc(expected_exceptions=errors.ServiceError)
     def rebuild_feed(self, username: str) -> None:
         """Make somebody's feed if it is lost; Unavailable may mean that it takes long."""
         self.feeds.make(schemas.username(username))

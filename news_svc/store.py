@@ -106,14 +106,14 @@ class FeedStore:
         moments = self._answered("record", pipeline.execute)
         return [moment if moment >= 0 else None for moment in map(int, moments)]
 
-    def restore(self, author: str, latest: Sequence[Published], moment: int) -> None:
+    def restore(self, author: str, latest: Sequence[Published], moment: int, length: int) -> None:
         """Put an author's latest events back, as they were read from the stream after a moment.
 
         Raise Lost if the store has lost something since that moment.
         """
         version = latest[-1].version if latest else 0
         rows = [part for one in latest for part in (one.id, one.sequence, _body(one.event))]
-        if not self._run("restore", author, moment, version, *rows):
+        if not self._run("restore", author, moment, version, length, *rows):
             raise Lost(author)
 
     def deliver(

@@ -20,6 +20,7 @@ from nameko.extensions import Entrypoint
 
 from chassis import backoff, nats, streams
 from chassis.errors import InvalidInput, ServiceError, Unavailable
+from chassis.events import letters
 from chassis.events.cloudevents import Event
 from chassis.events.consumption import Consumption
 from chassis.outage import Outage
@@ -37,7 +38,6 @@ _MAX_TRIES = 5  # of an event that fails for a reason of its own
 _MAX_DELIVERIES = 20  # of an event that takes its handler's process down
 _BATCH_EVENTS = 200
 _READ_SECONDS = 1.0
-DEAD_LETTERS = "dead-letters"
 
 __all__ = ["Event", "NatsHandler", "Received", "nats_batch_handler", "nats_handler"]
 
@@ -218,11 +218,13 @@ class NatsHandler(Entrypoint):
         """Move the message to the dead letters; wait until they have it."""
         sequence = deliveries.place(message).sequence
         log.error("event %d of %s is a dead letter: %s", sequence, self.stream, error)
-        subject = f"{DEAD_LETTERS}.{self.stream}.{self.durable}"
+        service, reason = self.container.service_name, letters.reason(error)
+        letter = letters.DeadLetter(
+            service, self.stream, self.durable, sequence, reason, message.data
+        )
         while not self._stopping:
             try:
-                message_id = f"{self.stream}-{self.durable}-{sequence}"
-                streams.publish(DEAD_LETTERS, subject, message.data, message_id, timeout=2)
+                letter.bury()
             except Unavailable:
                 eventlet.sleep(_BACKOFF_SECONDS[-1])
                 continue

@@ -2,6 +2,9 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
 
 import nats.js
 import nats.js.api
@@ -25,13 +28,21 @@ def check_configuration() -> None:
     config.positive_integer("STREAM_REPLICAS")
 
 
-def publish(stream: str, subject: str, body: bytes, message_id: str, timeout: float) -> int:
+def publish(
+    stream: str,
+    subject: str,
+    body: bytes,
+    message_id: str,
+    timeout: float,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Append to a stream; return the sequence that the stream gave it.
 
     The acknowledgement means that the message is stored. Raises Unavailable when that is not
-    known; repeat then with the same ``message_id``, which the stream drops if it has it.
+    known; repeat then with the same ``message_id``, which the stream drops if it has it. ``more``
+    are further headers.
     """
-    headers = {"Nats-Msg-Id": message_id, "Nats-Expected-Stream": stream}
+    headers = {**more, "Nats-Msg-Id": message_id, "Nats-Expected-Stream": stream}
 
     async def append(client: Client) -> int:
         js = client.jetstream(timeout=timeout)
@@ -46,6 +57,19 @@ def publish(stream: str, subject: str, body: bytes, message_id: str, timeout: fl
         return connection().call(append, timeout)
     except nats.js.errors.APIError as error:
         raise Unavailable("stream_unavailable", "The event log refused the event.") from error
+
+
+def delete(stream: str, sequence: int, timeout: float) -> None:
+    """Take a message out of a stream, if it is there; raise Unavailable."""
+
+    async def remove(client: Client) -> None:
+        with suppress(nats.js.errors.NotFoundError):
+            await client.jetstream(timeout=timeout).delete_msg(stream, sequence)
+
+    try:
+        connection().call(remove, timeout)
+    except nats.js.errors.APIError as error:
+        raise Unavailable("stream_unavailable", "The event log refused to delete.") from error
 
 
 def ensure_consumer(stream: str, durable: str, ack_wait: float, timeout: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,17 @@ class Stored:
 
     sequence: int
     body: bytes
+    headers: Mapping[str, str]  # the publisher's, and the server's
+
+    @property
+    def subject(self) -> str:
+        """The subject under which it was published."""
+        return self.headers["Nats-Subject"]
+
+    @property
+    def time(self) -> str:
+        """When the stream got it, to the second: RFC 3339, UTC."""
+        return f"{self.headers['Nats-Time-Stamp'][:19]}Z"
 
 
 def last_of(stream: str, subject: str, count: int, timeout: float) -> list[Stored]:
@@ -51,6 +63,19 @@ def last_sequence(stream: str, timeout: float) -> int:
     async def ask(client: Client) -> int:
         info = await _ask(client, f"STREAM.INFO.{stream}", {})
         return int(info["state"]["last_seq"])
+
+    return _call(ask, timeout)
+
+
+def exists(stream: str, timeout: float) -> bool:
+    """Tell whether there is such a stream; raise Unavailable."""
+
+    async def ask(client: Client) -> bool:
+        try:
+            await _ask(client, f"STREAM.INFO.{stream}", {})
+        except nats.js.errors.NotFoundError:
+            return False
+        return True
 
     return _call(ask, timeout)
 
@@ -145,7 +170,7 @@ async def _read(
     async def take(message: Msg) -> None:
         headers = message.headers or {}
         if "Status" not in headers:
-            found.append(Stored(int(headers["Nats-Sequence"]), message.data))
+            found.append(Stored(int(headers["Nats-Sequence"]), message.data, headers))
         elif not end.done():
             end.set_result(message)
 

@@ -86,11 +86,12 @@ class FakeFeedStore:
         _cut(author.latest, length)
         return self._tick
 
-    def restore(self, author: str, latest: Sequence[Published], moment: int) -> None:
+    def restore(self, author: str, latest: Sequence[Published], moment: int, length: int) -> None:
         if moment < self._epoch:
             raise Lost
         known = self._authors.setdefault(author, Author(0))
-        first = min((one.sequence for one in known.latest.values()), default=0)
+        kept = sorted((one.sequence for one in known.latest.values()), reverse=True)
+        first = kept[length - 1] if len(kept) >= length else 0
         known.latest.update({one.id: one for one in latest if one.sequence >= first})
         known.version = max([known.version, *(one.version for one in latest)])
 

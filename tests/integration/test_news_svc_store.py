@@ -35,7 +35,7 @@ def feeds(request) -> Feeds:
 def opened(feeds: Feeds) -> Feeds:
     feeds.open(0, feeds.moment())
     for author in ["an", "ann", "ann-b", "cat", "dan"]:
-        feeds.restore(author, [], feeds.moment())
+        feeds.restore(author, [], feeds.moment(), LENGTH)
     feeds.complete("bob", feeds.begin("bob"))
     return feeds
 
@@ -172,7 +172,7 @@ def test_feed_of_an_epoch_without_a_horizon_is_not_begun(feeds):
     feeds.forget()
     with pytest.raises(Lost):
         feeds.begin("bob")
-    feeds.restore("ann", [a_published("ann", 1, 1)], feeds.moment())
+    feeds.restore("ann", [a_published("ann", 1, 1)], feeds.moment(), LENGTH)
     feeds.open(7, feeds.moment())
     feeds.open(9, feeds.moment())
     # What was restored before may not reach as far as the horizon.
@@ -262,7 +262,7 @@ def test_everything_forgotten_is_lost(feeds):
         lambda: feeds.record(a_published("ann", 2, 2), LENGTH, restored=True),
         lambda: feeds.gather("dave", begun, ["ann"], LENGTH),
         lambda: feeds.complete("dave", begun),
-        lambda: feeds.restore("ann", [], moment),
+        lambda: feeds.restore("ann", [], moment, LENGTH),
         lambda: feeds.open(1, moment),
         lambda: feeds.advance(1, moment),
         lambda: feeds.begin("bob"),
@@ -278,7 +278,7 @@ def test_author_who_is_lost_is_restored_before_the_next_event(feeds):
         feeds.record(latest[-1], LENGTH)
     begun = feeds.begin("dave")
     assert feeds.gather("dave", begun, ["eve", "ann"], LENGTH) == ["eve"]
-    feeds.restore("eve", latest, feeds.moment())
+    feeds.restore("eve", latest, feeds.moment(), LENGTH)
     assert feeds.record(latest[-1], LENGTH)
     assert not feeds.record(a_published("eve", 5, 9), LENGTH)
     assert feeds.gather("dave", begun, ["eve"], LENGTH) == []
@@ -291,7 +291,8 @@ def test_restoring_late_takes_nothing_back(feeds):
     moment = feeds.moment()
     for version in range(1, 6):
         publish(feeds, "ann", version, version)
-    feeds.restore("ann", [a_published("ann", version, version) for version in (1, 2, 3)], moment)
+    early = [a_published("ann", version, version) for version in (1, 2, 3)]
+    feeds.restore("ann", early, moment, LENGTH)
     assert not feeds.record(a_published("ann", 1, 1), LENGTH)
     publish(feeds, "ann", 6, 6)
     begun = feeds.begin("dave")
@@ -304,9 +305,8 @@ def test_missing_version_is_looked_for_in_the_stream(feeds):
     publish(feeds, "ann", 1, 1)
     with pytest.raises(Lost):
         feeds.record(a_published("ann", 3, 3), LENGTH)
-    feeds.restore(
-        "ann", [a_published("ann", version, version) for version in (1, 2)], feeds.moment()
-    )
+    latest = [a_published("ann", version, version) for version in (1, 2)]
+    feeds.restore("ann", latest, feeds.moment(), LENGTH)
     assert feeds.record(a_published("ann", 2, 2), LENGTH)
     assert feeds.record(a_published("ann", 4, 4), LENGTH, restored=True)  # 3 is nowhere
 

@@ -14,6 +14,7 @@ from nameko.standalone.rpc import ClusterRpcClient
 
 from chassis import nats, streams
 from chassis.errors import Unavailable
+from chassis.events.letters import DeadLetter
 from chassis.streams import reads
 from tests.nats_cluster import USERS, Node
 from tests.processes import ROOT, ServiceProcess, until
@@ -75,6 +76,19 @@ def test_news_may_ask_how_far_behind_it_is(node: Node, stream: str, durable: str
     config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
     until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) is None)
     assert reads.backlog(stream, durable, timeout=5) == (0, 0, 0)
+    nats.streams().close(1)
+
+
+def test_news_buries_what_the_operator_reads_and_deletes(node: Node) -> None:
+    config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
+    letter = DeadLetter("news_svc", "link-events", "news", 7, "a reason", b"{}")
+    until(lambda: letter.bury() is None)
+    nats.streams().close(1)
+    config["NATS_URL"] = node.uri("operator")
+    (stored,) = until(lambda: reads.after("dead-letters", 0, 10, timeout=2))
+    assert DeadLetter.of(stored) == letter
+    streams.delete("dead-letters", stored.sequence, timeout=5)
+    assert reads.after("dead-letters", 0, 10, timeout=5) == []
     nats.streams().close(1)
 
 
