@@ -1,0 +1,29 @@
+"""Systems that a fault test may treat as it likes, and the seed that a run can be repeated from."""
+
+import os
+import random
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def system_folder() -> Iterator[Path]:
+    """Return a folder for a system's data, which PostgreSQL's user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="delinkcious-faults-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def chance(capsys: pytest.CaptureFixture[str]) -> random.Random:
+    """Return the run's chance; FAULTS_SEED repeats a run."""
+    seed = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(10**6))
+    with capsys.disabled():
+        print(f"\nFAULTS_SEED={seed}")
+    return random.Random(seed)

@@ -1,0 +1,111 @@
+"""NATS is killed again and again while links change: no event is lost, none is told twice (A1).
+
+The changes are made by link_svc's store, as fast as it goes: HTTP would not be fast enough, and is
+tried elsewhere. FAULTS_EVENTS and FAULTS_KILLS say how much; FAULTS_SEED repeats a run.
+"""
+
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from chassis.outbox import EventDispatcher
+from link_svc import schemas
+from link_svc.models import OutboxEvent, OutboxLease
+from link_svc.store import LinkStore
+from tests.e2e.api import person
+from tests.e2e.survival import parts
+from tests.e2e.system import System
+from tests.faults.authors import feed
+from tests.faults.checker import Log, links
+from tests.processes import until
+
+AUTHORS = 4
+DRAIN_SECONDS = 600.0
+DISPATCHER = EventDispatcher("link-events", OutboxEvent, OutboxLease)
+
+
+@pytest.fixture(scope="module")
+def system(system_folder: Path) -> Iterator[System]:
+    system = System(system_folder)
+    system.command = [sys.executable, "-m", "tests.faults.own_environments"]
+    system.env |= {"FEED_LENGTH": "1000000"}  # nobody's news must be cut
+    system.start()
+    yield system
+    system.stop()
+
+
+def test_a_few_kills(system: System, chance: random.Random) -> None:
+    kill_while_changing(system, chance, events=400, kills=2)
+
+
+@pytest.mark.long
+def test_many_kills(system: System, chance: random.Random) -> None:
+    events = int(os.environ.get("FAULTS_EVENTS", "100000"))
+    kills = int(os.environ.get("FAULTS_KILLS", "20"))
+    print(f"{events} events in {kill_while_changing(system, chance, events, kills):.1f} s")
+
+
+def kill_while_changing(system: System, chance: random.Random, events: int, kills: int) -> float:
+    """Return how long it took from the first change until all were in the news."""
+    suffix = str(chance.randrange(10**9))
+    authors = [person(system.url, f"author{n}-{suffix}") for n in range(AUTHORS)]
+    reader = person(system.url, f"reader-{suffix}")
+    for author in authors:
+        reader.follow(author.name)
+    log, begun = Log(), time.monotonic()
+    uri = f"link_svc@127.0.0.1:{system.port('EMBEDDED.POSTGRES_PORT')}/link_svc"
+    engine = create_engine(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
+
+    def change(name: str) -> None:
+        with Session(engine, expire_on_commit=False) as session:
+            store = LinkStore(session, DISPATCHER.dispatch_for(session))
+            for number in range(events // AUTHORS):
+                url = f"https://example.org/{name}/{number}"
+                log.attempted.add(url)
+                store.add(schemas.new_link(name, {"url": url, "title": "t"}), quota=10**9)
+                log.acknowledged.add(url)
+
+    when = sorted(chance.randrange(events * 9 // 10) for _ in range(kills))
+    over = threading.Event()
+    with ThreadPoolExecutor(AUTHORS + 1) as pool:
+        killing = pool.submit(kill_at, system, log, when, over)
+        try:
+            list(pool.map(change, [author.name for author in authors]))
+        finally:
+            over.set()
+        assert killing.result() == kills
+    engine.dispose()
+
+    with Redis(port=system.port("EMBEDDED.VALKEY_PORT")) as valkey:
+        until(lambda: valkey.zcard(f"feed:{reader.name}") > events, DRAIN_SECONDS)
+    told = until(lambda: news if len(news := feed(reader)) >= events else None, DRAIN_SECONDS)
+    seconds = time.monotonic() - begun
+    assert len(log.acknowledged) == events
+    assert log.judge(told).clean, log.judge(told)
+    for author in authors:
+        assert [url for url in told if f"/{author.name}/" in url] == links(author)
+    return seconds
+
+
+def kill_at(system: System, log: Log, when: list[int], over: threading.Event) -> int:
+    """Kill NATS at so many changes each time, as soon as it lives; return how often it was."""
+    killed = 0
+    for count in when:
+        while len(log.acknowledged) < count and not over.wait(0.002):
+            pass
+        victim: psutil.Process = until(lambda: parts(system).get("NATS"), 60)
+        victim.kill()
+        victim.wait(10)
+        killed += 1
+    return killed

@@ -1,0 +1,105 @@
+"""Links are added over HTTP while services and servers are killed at random.
+
+FAULTS_ADDS and FAULTS_KILLS say how much; FAULTS_SEED repeats a run.
+"""
+
+import os
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.api import Api, person
+from tests.e2e.survival import SERVERS, SERVICES, parts
+from tests.e2e.system import System
+from tests.faults.authors import feed
+from tests.faults.checker import Log, links
+from tests.processes import until
+
+AUTHORS = 4
+FOLLOWERS = 2
+ANSWER_SECONDS = 5.0
+HEAL_SECONDS = 120.0
+PARTS = (*SERVICES, *SERVERS.values())
+
+
+@pytest.fixture(scope="module")
+def system(system_folder: Path) -> Iterator[System]:
+    system = System(system_folder)
+    system.command = [sys.executable, "-m", "tests.faults.own_environments"]
+    system.env |= {"FEED_LENGTH": "100000"}  # nobody's news must be cut
+    system.start()
+    yield system
+    system.stop()
+
+
+@pytest.mark.long
+def test_many_kills_lose_and_repeat_nothing(system: System, chance: random.Random) -> None:
+    adds, kills = (
+        int(os.environ.get(f"FAULTS_{what}", most))
+        for what, most in (("ADDS", "10000"), ("KILLS", "50"))
+    )
+    kill_while_adding(system, chance, adds, kills)
+
+
+def kill_while_adding(system: System, chance: random.Random, adds: int, kills: int) -> None:
+    """Add links, so many in all, and kill whoever chance says whenever it says."""
+    suffix = f"{chance.randrange(10**9)}"
+    authors = [person(system.url, f"author{n}-{suffix}") for n in range(AUTHORS)]
+    readers = [person(system.url, f"reader{n}-{suffix}") for n in range(FOLLOWERS)]
+    for reader in readers:
+        for author in authors:
+            reader.follow(author.name)
+    log, pause = Log(), threading.Event()
+    victims = dict(
+        zip(sorted(chance.sample(range(adds), kills)), chance.choices(PARTS, k=kills), strict=True)
+    )
+    numbers, killed = iter(range(adds)), []
+    turn = threading.Lock()
+
+    def go_on(author: Api) -> None:
+        while True:
+            with turn:
+                if (number := next(numbers, None)) is None:
+                    return
+                if number in victims:
+                    killed.append(kill(system, victims[number]))
+            if not log.add(author, f"https://example.org/{author.name}/{number}"):
+                pause.wait(0.5)  # somebody who is told to come later
+
+    with ThreadPoolExecutor(AUTHORS) as pool:
+        list(pool.map(go_on, authors))
+    until(system.is_ready, HEAL_SECONDS)
+    report(log, killed)
+    assert log.odd == []
+    assert max(log.seconds, default=0.0) < ANSWER_SECONDS
+    assert len(log.acknowledged) > adds / 3
+    there = {author.name: links(author) for author in authors}
+    found = [url for urls in there.values() for url in urls]
+    assert log.judge(found).clean, log.judge(found)
+    for reader in readers:
+        until(lambda reader=reader: len(feed(reader)) >= len(found), HEAL_SECONDS)
+        told = feed(reader)
+        assert log.judge(told).clean, log.judge(told)
+        for name, urls in there.items():
+            assert [url for url in told if f"/{name}/" in url] == urls
+
+
+def kill(system: System, name: str) -> str:
+    """Kill a part, as soon as it lives, with whatever it has begun."""
+    victim: psutil.Process = until(lambda: parts(system).get(name), HEAL_SECONDS)
+    victim.kill()
+    victim.wait(10)
+    return name
+
+
+def report(log: Log, killed: list[str]) -> None:
+    seconds = sorted(log.seconds) or [0.0]
+    late = seconds[int(0.99 * (len(seconds) - 1))]
+    print(f"killed: {', '.join(killed)}\nanswers: {dict(log.answers)}")
+    print(f"errors after: p99 {late:.2f} s, at most {seconds[-1]:.2f} s")
