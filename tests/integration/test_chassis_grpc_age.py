@@ -10,13 +10,14 @@ from chassis.grpc import GrpcClient
 from protos.news_pb2_grpc import NewsStub
 from tests.integration.grpc_processes import Answering, ask, client
 
-# So short that connections end in the midst of calls, and calls last longer than a connection.
-AGE_SECONDS = 0.02
+# So short that connections end in the midst of calls, and calls last longer than a connection; and
+# longer than a busy machine takes to make one.
+AGE_SECONDS = 0.1
 CALLS = 400
 
 
 def call(ours: GrpcClient, number: int) -> tuple[str, Any]:
-    what = ("sleep", "0.03") if number % 10 == 0 else ("echo", f"number-{number}")
+    what = ("sleep", "0.15") if number % 10 == 0 else ("echo", f"number-{number}")
     answer = ours.call("GetNews", {}, ask(*what)).nextToken
     return answer == what[1], ours.channel._connection
 
