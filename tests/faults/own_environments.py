@@ -33,6 +33,5 @@ class OwnEnvironments(System):
 
 
 if __name__ == "__main__":
-    unit.QUICK_SECONDS = 1.0
-    unit.QUICK_DEATHS = 1000
+    unit.QUICK_SECONDS = 0.0  # however soon it dies, it is started again after the first pause
     OwnEnvironments(Settings(ROOT)).run()
