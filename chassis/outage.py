@@ -1,8 +1,17 @@
 """What is said in the log while something is missing: one line, and one when it is there."""
 
 import logging
+import time
 
 log = logging.getLogger(__name__)
+
+_quiet_until = float("-inf")
+
+
+def be_quiet(seconds: float) -> None:
+    """Say nothing for so long: where all start together, what is missing comes in a moment."""
+    global _quiet_until
+    _quiet_until = time.monotonic() + seconds
 
 
 class Outage:
@@ -18,6 +27,8 @@ class Outage:
         Who knows no kind knows no better than those who do, and speaks only as the first.
         """
         if kind in self._said or (self._said and not kind):
+            return
+        if time.monotonic() < _quiet_until:
             return
         self._said.add(kind)
         log.warning("waiting for %s: %s", self.what, why)
