@@ -19,6 +19,8 @@ from chassis.telemetry import metrics
 
 CHECK_SECONDS = 1.0
 FRESH_SECONDS = 1.0
+# While something is away: at a start, every part waits for the one that is ready last.
+FRESH_AWAY_SECONDS = 0.2
 
 # Not an extension of any service: the connections are the process's.
 _NATS = SimpleNamespace(role="NATS", check=nats.check, outage=None)
@@ -30,7 +32,7 @@ _UP = metrics.gauge(
 
 
 class Readiness(SharedExtension):
-    """What a service waits for, asked at most once a second, whoever wants to know."""
+    """What a service waits for; asked once a second at most, more often while something is away."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +47,8 @@ class Readiness(SharedExtension):
     def dependencies(self) -> dict[str, bool]:
         """Return for each role whether it is up; all are asked at the same time."""
         with self._turn:
-            if time.monotonic() - self._asked > FRESH_SECONDS:
+            fresh = FRESH_SECONDS if all(self._found.values()) else FRESH_AWAY_SECONDS
+            if time.monotonic() - self._asked > fresh:
                 self._found = _ask([*self.container.extensions, _NATS])
                 self._asked = time.monotonic()
                 self._count()
