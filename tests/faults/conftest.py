@@ -4,11 +4,14 @@ import os
 import random
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.system import System
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +21,17 @@ def system_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def tireless(system_folder: Path) -> Iterator[System]:
+    """Return a running system that starts killed parts again for ever, and cuts nobody's news."""
+    system = System(system_folder)
+    system.command = [sys.executable, "-m", "tests.faults.own_environments"]
+    system.env |= {"FEED_LENGTH": "1000000"}
+    system.start()
+    yield system
+    system.stop()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """A database is put back as it was in a backup, as docs/operations.md says: the news go on."""
 
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +16,12 @@ from tests.processes import until
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture
-def system() -> Iterator[System]:
-    folder = Path(tempfile.mkdtemp(prefix="delinkcious-restored-"))
-    folder.chmod(0o755)  # PostgreSQL's user must reach it
-    system = System(folder)
+@pytest.fixture(scope="module")
+def system(system_folder: Path) -> Iterator[System]:
+    system = System(system_folder)
     system.start()
     yield system
     system.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Database:

@@ -1,7 +1,5 @@
 """Valkey loses everything, or dies: feeds are rebuilt as they were, nothing is lost (A15, A16)."""
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,15 +22,12 @@ HEAL_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[System]:
+def system(system_folder: Path) -> Iterator[System]:
     """Return a running system: these tests take Valkey away from it."""
-    folder = Path(tempfile.mkdtemp(prefix="delinkcious-feeds-"))
-    folder.chmod(0o755)  # PostgreSQL's user must reach it
-    system = System(folder)
+    system = System(system_folder)
     system.start()
     yield system
     system.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass

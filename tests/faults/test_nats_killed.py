@@ -6,11 +6,8 @@ tried elsewhere. FAULTS_EVENTS and FAULTS_KILLS say how much; FAULTS_SEED repeat
 
 import os
 import random
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 import pytest
@@ -34,25 +31,15 @@ DRAIN_SECONDS = 600.0
 DISPATCHER = EventDispatcher("link-events", OutboxEvent, OutboxLease)
 
 
-@pytest.fixture(scope="module")
-def system(system_folder: Path) -> Iterator[System]:
-    system = System(system_folder)
-    system.command = [sys.executable, "-m", "tests.faults.own_environments"]
-    system.env |= {"FEED_LENGTH": "1000000"}  # nobody's news must be cut
-    system.start()
-    yield system
-    system.stop()
-
-
-def test_a_few_kills(system: System, chance: random.Random) -> None:
-    kill_while_changing(system, chance, events=400, kills=2)
+def test_a_few_kills(tireless: System, chance: random.Random) -> None:
+    kill_while_changing(tireless, chance, events=400, kills=2)
 
 
 @pytest.mark.long
-def test_many_kills(system: System, chance: random.Random) -> None:
+def test_many_kills(tireless: System, chance: random.Random) -> None:
     events = int(os.environ.get("FAULTS_EVENTS", "100000"))
     kills = int(os.environ.get("FAULTS_KILLS", "20"))
-    print(f"{events} events in {kill_while_changing(system, chance, events, kills):.1f} s")
+    print(f"{events} events in {kill_while_changing(tireless, chance, events, kills):.1f} s")
 
 
 def kill_while_changing(system: System, chance: random.Random, events: int, kills: int) -> float:

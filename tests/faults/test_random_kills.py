@@ -5,11 +5,8 @@ FAULTS_ADDS and FAULTS_KILLS say how much; FAULTS_SEED repeats a run.
 
 import os
 import random
-import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 import pytest
@@ -28,23 +25,13 @@ HEAL_SECONDS = 120.0
 PARTS = (*SERVICES, *SERVERS.values())
 
 
-@pytest.fixture(scope="module")
-def system(system_folder: Path) -> Iterator[System]:
-    system = System(system_folder)
-    system.command = [sys.executable, "-m", "tests.faults.own_environments"]
-    system.env |= {"FEED_LENGTH": "100000"}  # nobody's news must be cut
-    system.start()
-    yield system
-    system.stop()
-
-
 @pytest.mark.long
-def test_many_kills_lose_and_repeat_nothing(system: System, chance: random.Random) -> None:
+def test_many_kills_lose_and_repeat_nothing(tireless: System, chance: random.Random) -> None:
     adds, kills = (
         int(os.environ.get(f"FAULTS_{what}", most))
         for what, most in (("ADDS", "10000"), ("KILLS", "50"))
     )
-    kill_while_adding(system, chance, adds, kills)
+    kill_while_adding(tireless, chance, adds, kills)
 
 
 def kill_while_adding(system: System, chance: random.Random, adds: int, kills: int) -> None:
