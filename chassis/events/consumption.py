@@ -39,7 +39,7 @@ class Consumption:
     """One durable consumer, as far as this process is concerned."""
 
     def __init__(self, service: str, stream: str, durable: str) -> None:
-        self._stream, self._durable = stream, durable
+        self.service, self.stream, self.durable = service, stream, durable
         labels = (service, stream, durable)
         self._ok, self._retried, self._given_up = (
             _HANDLED.labels(*labels, outcome) for outcome in ("ok", "retried", "dead")
@@ -73,6 +73,6 @@ class Consumption:
 
     def measure(self) -> None:
         """Ask the server how far behind the consumer is; raise Unavailable."""
-        backlog = reads.backlog(self._stream, self._durable, MEASURE_SECONDS)
+        backlog = reads.backlog(self.stream, self.durable, MEASURE_SECONDS)
         for measured, value in zip(self._measured, backlog, strict=True):
             measured.take(value)

@@ -1,0 +1,139 @@
+"""Batches of events: what follows a message is handled with it, again and again, or given up."""
+
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import eventlet
+
+from chassis.errors import InvalidInput, Unavailable
+from chassis.events import letters
+from chassis.events.cloudevents import Event
+from chassis.events.consumption import Consumption
+from chassis.streams import deliveries, reads
+
+log = logging.getLogger(__name__)
+
+_BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+_MAX_TRIES = 5  # of an event that fails for a reason of its own
+_MAX_DELIVERIES = 20  # of an event that takes its handler's process down
+_READ_SECONDS = 1.0
+
+
+class Received(NamedTuple):
+    """An event, and its sequence in the stream."""
+
+    event: Event
+    sequence: int
+
+
+Batch = Sequence[Received]
+# Handle a batch; return what went wrong.
+Work = Callable[[Batch], Exception | None]
+
+
+class Batches:
+    """Messages of one durable consumer, handled by ``work``, ``most`` events at a time."""
+
+    def __init__(self, consumption: Consumption, work: Work, most: int) -> None:
+        self.stopping = False  # then what fails is given back
+        self._consumption = consumption
+        self._work = work
+        self._most = most
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget where we were: the stream may be another one."""
+        self._handled = 0  # the sequence up to which everything is handled
+        self._alone = 0  # the sequence up to which events are handled one by one
+
+    def take(self, message: Any) -> None:
+        """Handle a message and what follows it, and say what became of it."""
+        place = deliveries.place(message)
+        if place.sequence <= self._handled:
+            deliveries.acknowledge(message, b"+ACK")
+            return
+        try:
+            first = Received(Event.decode(message.data), place.sequence)
+        except InvalidInput as error:
+            self._bury(message, error)
+            return
+        if place.deliveries > _MAX_DELIVERIES:
+            self._bury(message, RuntimeError("its handler does not survive it"))
+            return
+        if place.deliveries > 1:  # perhaps one of those that were handled with it was fatal
+            self._alone = max(self._alone, place.sequence + self._most)
+        self._until_done(message, [first, *self._following(place)])
+
+    def _following(self, place: deliveries.Place) -> list[Received]:
+        """Read on in the stream, up to what cannot be read."""
+        most = min(self._most - 1, place.waiting)
+        if most < 1 or place.sequence <= self._alone:
+            return []
+        found: list[Received] = []
+        try:
+            for one in reads.after(self._consumption.stream, place.sequence, most, _READ_SECONDS):
+                found.append(Received(Event.decode(one.body), one.sequence))
+        except (Unavailable, InvalidInput) as error:
+            log.debug("a batch ends early: %s", error)
+        return found
+
+    def _until_done(self, message: Any, batch: list[Received]) -> None:
+        tries = failures = 0
+        while True:
+            error = self._try(batch)
+            if error is None:
+                self._done(message, batch)
+                return
+            if self.stopping:
+                deliveries.acknowledge(message, b"-NAK")
+                return
+            if len(batch) > 1 and not isinstance(error, Unavailable):  # whose fault is it?
+                self._alone = batch[-1].sequence
+                batch = batch[:1]
+                continue
+            failures += not isinstance(error, Unavailable)
+            if isinstance(error, InvalidInput) or failures >= _MAX_TRIES:
+                self._bury(message, error)
+                return
+            self._consumption.failed()
+            eventlet.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])
+            tries += 1
+
+    def _try(self, batch: Batch) -> Exception | None:
+        began = perf_counter()
+        error = self._work(batch)
+        self._consumption.tried(perf_counter() - began)
+        return error
+
+    def _done(self, message: Any, batch: Batch) -> None:
+        for event, _ in batch:
+            self._consumption.handled(event)
+        self._handled = batch[-1].sequence
+        deliveries.acknowledge(message, b"+ACK")
+
+    def _bury(self, message: Any, error: Exception) -> None:
+        """Move the message to the dead letters; wait until they have it."""
+        letter = self._letter(message, error)
+        log.error("event %d of %s is a dead letter: %s", letter.sequence, letter.stream, error)
+        while not self.stopping:
+            try:
+                letter.bury()
+            except Unavailable:
+                eventlet.sleep(_BACKOFF_SECONDS[-1])
+                continue
+            self._consumption.buried()
+            deliveries.acknowledge(message, b"+TERM")
+            return
+        deliveries.acknowledge(message, b"-NAK")
+
+    def _letter(self, message: Any, error: Exception) -> letters.DeadLetter:
+        return letters.DeadLetter(
+            self._consumption.service,
+            self._consumption.stream,
+            self._consumption.durable,
+            deliveries.place(message).sequence,
+            letters.reason(error),
+            message.data,
+        )
