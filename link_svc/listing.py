@@ -8,11 +8,10 @@ from typing import Any
 import re2
 
 from chassis.errors import InvalidInput
+from contracts.limits import LARGEST_PAGE, PAGE_SIZE, REGEX_LENGTH
 from link_svc import domain
 
-REGEX_LENGTH = 256
-PAGE_SIZE = 10
-PAGE_SIZES = range(1, 101)
+PAGE_SIZES = range(1, LARGEST_PAGE + 1)
 
 # No captures: "is it there?" is answered by the fast automaton. The memory bounds the size of the
 # compiled pattern too, and with it the slowest search: 0.2 s in a description of full length.

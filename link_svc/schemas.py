@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
 from chassis.errors import InvalidInput
+from contracts.limits import PAGE_SIZE
 from link_svc import domain, listing
 from link_svc.domain import LinkDoc as LinkDoc
 
@@ -160,7 +161,7 @@ def _order(text: str) -> listing.Order:
 def _page_size(value: Any) -> int:
     """Accept a number, or its digits as they stand in a query string; default 10."""
     if value is None or value == "":
-        return listing.PAGE_SIZE
+        return PAGE_SIZE
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):

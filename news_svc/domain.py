@@ -11,9 +11,8 @@ from enum import StrEnum
 from typing import Self
 
 from chassis import errors
+from contracts import limits
 
-DEFAULT_PAGE_SIZE = 10
-MAX_PAGE_SIZE = 100
 # Far above what link_svc lets through: only keeps a runaway event out of the feeds.
 MAX_TEXT_LENGTH = 8192
 # A feed's scores are doubles: the largest whole number that they hold exactly.
@@ -144,12 +143,12 @@ class NewsQuery:
         if not username:
             raise errors.InvalidInput("missing_username", "A user name is needed.", "username")
         check_username(username, "username")
-        if not 0 <= page_size <= MAX_PAGE_SIZE:
+        if not 0 <= page_size <= limits.LARGEST_PAGE:
             raise errors.InvalidInput(
-                "invalid_page_size", f"A page has 1 to {MAX_PAGE_SIZE} events.", "page_size"
+                "invalid_page_size", f"A page has 1 to {limits.LARGEST_PAGE} events.", "page_size"
             )
         after = Position.parse(start_token, order).sequence if start_token else None
-        return cls(username, order, after, page_size or DEFAULT_PAGE_SIZE)
+        return cls(username, order, after, page_size or limits.PAGE_SIZE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ SERVICES = {
     "user_svc": "user-manager",
     "news_svc": "news-manager",
 }
-ROOMS = {*SERVICES, "chassis", "protos", "embedded"}
+ROOMS = {*SERVICES, "chassis", "contracts", "protos", "embedded"}
 
 
 @dataclass

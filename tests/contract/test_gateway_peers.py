@@ -60,7 +60,7 @@ def test_news_is_asked_and_read_by_the_published_contract() -> None:
             asked.append(request)
             return news_pb2.GetNewsResponse(nextToken="t")
 
-    assert News(Stub()).get_news("alice", "s", 5, True) == {"events": [], "next_token": "t"}
+    assert News(Stub()).get_news("alice", "s", 5, "newest") == {"events": [], "next_token": "t"}
     assert asked == [
         news_pb2.GetNewsRequest(username="alice", startToken="s", pageSize=5, order=news_pb2.NEWEST)
     ]

@@ -240,12 +240,12 @@ BAD_JSON: list[tuple[str, str, dict[str, Any], str, str]] = [
         *("too_many_tags", "add_tags"),
     ),
     ("DELETE", LINKS, {}, "missing_url", "url"),
-    ("DELETE", LINKS, {"url": 1}, "invalid_url", "url"),
+    ("DELETE", LINKS, {"url": 1}, "invalid_text", "url"),
     ("GET", LINKS, {"tag": 1}, "invalid_tag", "tag"),
     ("GET", LINKS, {"tag": [""]}, "invalid_tag", "tag"),
     ("GET", LINKS, {"url_regex": 1}, "invalid_text", "url_regex"),
-    ("GET", LINKS, {"order": 1}, "invalid_text", "order"),
-    ("GET", LINKS, {"start_token": 1}, "invalid_text", "start_token"),
+    ("GET", LINKS, {"order": 1}, "invalid_order", "order"),
+    ("GET", LINKS, {"start_token": 1}, "invalid_token", "start_token"),
     ("GET", NEWS, {"start_token": 1}, "invalid_token", "start_token"),
     ("GET", NEWS, {"start_token": ["x"]}, "invalid_token", "start_token"),
     ("GET", NEWS, {"order": 1}, "invalid_order", "order"),
@@ -254,7 +254,7 @@ BAD_JSON: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("POST", FOLLOWING, {}, "missing_followed", "followed"),
     ("POST", FOLLOWING, {"followed": 1}, "invalid_followed", "followed"),
     ("POST", FOLLOWING, {"followed": ["alice"]}, "invalid_followed", "followed"),
-    ("DELETE", FOLLOWING, {"followed": None}, "invalid_followed", "followed"),
+    ("DELETE", FOLLOWING, {"followed": None}, "missing_followed", "followed"),
     *(
         ("GET", NEWS, {"page_size": size}, "invalid_page_size", "page_size")
         for size in (0, -1, 101, 1.0, 1.5, True, None, [1], {}, 10**30)

@@ -47,7 +47,9 @@ def test_token_comes_from_either_header(headers: dict[str, str]) -> None:
 def test_anything_else_is_denied_without_asking(headers: dict[str, str]) -> None:
     users = Mock()
     with pytest.raises(errors.Unauthenticated, match="Access Denied!") as caught:
-        auth.caller(a_request("/?access_token=dlk_abc&Access-Token=dlk_abc", **headers), users)
+        auth.caller(
+            a_request("/?access_token=dlk_abc&Access-Token=dlk_abc", **headers), users, "read"
+        )
     assert caught.value.code == "access_denied"
     users.verify_token.assert_not_called()
 
@@ -55,5 +57,7 @@ def test_anything_else_is_denied_without_asking(headers: dict[str, str]) -> None
 def test_caller_is_whom_user_svc_names() -> None:
     users = Mock()
     users.verify_token.return_value = {"username": "alice", "expires_at": ""}
-    assert auth.caller(a_request("/?username=bob", Access_Token="dlk_abc"), users) == "alice"
+    assert (
+        auth.caller(a_request("/?username=bob", Access_Token="dlk_abc"), users, "read") == "alice"
+    )
     users.verify_token.assert_called_once_with("dlk_abc")

@@ -1,5 +1,6 @@
 """Every route: who calls, what is passed on, and what comes back."""
 
+import inspect
 import json
 from typing import Any
 from unittest.mock import Mock, create_autospec
@@ -44,10 +45,9 @@ def a_request(path: str = "/", token: str = "dlk_a", **options: Any) -> http.Req
 
 
 def routes() -> set[tuple[str, str]]:
-    handlers = vars(GatewayService).values()
     return {
         (method, entrypoint.url)
-        for handler in handlers
+        for _, handler in inspect.getmembers(GatewayService)
         for entrypoint in getattr(handler, ENTRYPOINT_EXTENSIONS_ATTR, ())
         for method in entrypoint.method.split(",")
     }
@@ -88,6 +88,7 @@ def test_routes_are_those_of_the_design() -> None:
         "unfollow",
         "get_news",
         "logout",
+        "logout_by_link",
     ],
 )
 def test_nobody_is_let_in_without_a_good_token(gateway: Any, method: str) -> None:
@@ -139,6 +140,8 @@ def test_follows_are_listed_page_by_page(gateway: Any, side: str) -> None:
     answer = getattr(gateway, f"get_{side}")(a_request("/?start_token=s&page_size=3&username=bob"))
     assert answer == {"err": "", side: {"bob": True}, "next_token": "t"}
     peer.assert_called_once_with("alice", start_token="s", page_size=3)
+    getattr(gateway, f"get_{side}")(a_request("/"))
+    peer.assert_called_with("alice")
 
 
 def test_follow_uses_the_other_ones_own_spelling(gateway: Any) -> None:
@@ -168,9 +171,7 @@ def test_news_is_asked_for_the_caller(gateway: Any) -> None:
     gateway.news.get_news.return_value = {"events": [], "next_token": ""}
     answer = gateway.get_news(a_request("/?order=newest&page_size=20&username=bob"))
     assert answer == {"err": "", "events": [], "next_token": ""}
-    gateway.news.get_news.assert_called_once_with(
-        "alice", start_token="", page_size=20, newest_first=True
-    )
+    gateway.news.get_news.assert_called_once_with("alice", page_size=20, order="newest")
 
 
 def test_logout_revokes_the_token(gateway: Any) -> None:

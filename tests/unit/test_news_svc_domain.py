@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import errors
+from contracts import limits
 from news_svc import domain
 from news_svc.domain import Event, EventType, NewsQuery, Order, Page, Position, Published
 
@@ -73,7 +74,7 @@ def test_token_that_is_none_is_refused(forged):
 
 
 def test_query_without_a_size_has_the_default():
-    assert a_query().page_size == domain.DEFAULT_PAGE_SIZE
+    assert a_query().page_size == limits.PAGE_SIZE
 
 
 @pytest.mark.parametrize(

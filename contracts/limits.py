@@ -1,0 +1,15 @@
+"""How large things may be: what the services enforce and the public API says.
+
+The tables repeat the limits of a link, so they are no matter of configuration: to change one takes
+a migration. See docs/adr/0021.
+"""
+
+URL_LENGTH = 2048
+TITLE_LENGTH = 512
+DESCRIPTION_LENGTH = 4096
+TAG_LENGTH = 64
+TAGS = 32
+
+REGEX_LENGTH = 256
+PAGE_SIZE = 10
+LARGEST_PAGE = 100

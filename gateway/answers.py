@@ -1,0 +1,187 @@
+"""What the public API answers: the shape of each body, and how it is made of a service's result."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypedDict
+
+from msgspec import Meta
+
+Result = Mapping[str, Any]
+
+Ok = Annotated[Literal[""], Meta(description="Empty: no error.")]
+NextToken = Annotated[
+    str, Meta(description="The start_token of the next page; empty on the last.", examples=[""])
+]
+Moment = Annotated[
+    str,
+    Meta(
+        description="RFC 3339 in UTC.",
+        examples=["2026-11-22T10:00:00.000001Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+TagSet = Annotated[
+    dict[str, Literal[True]],
+    Meta(description="Each tag is a name.", examples=[{"bus": True, "go": True}]),
+]
+Names = Annotated[
+    dict[str, Literal[True]],
+    Meta(description="Each user is a name.", examples=[{"bob": True, "carol": True}]),
+]
+
+
+class Done(TypedDict):
+    """It is done."""
+
+    err: Ok
+
+
+class Link(TypedDict):
+    """A link."""
+
+    Url: Annotated[str, Meta(examples=["https://nats.io/about/"])]
+    Title: Annotated[str, Meta(examples=["About NATS"])]
+    Description: Annotated[str, Meta(examples=["A message bus"])]
+    Tags: TagSet
+    Status: Annotated[
+        Literal["pending", "valid", "invalid"],
+        Meta(description="What is known of the link's target."),
+    ]
+    CreatedAt: Moment
+    UpdatedAt: Moment
+
+
+class LinkPage(TypedDict):
+    """Links, in order."""
+
+    err: Ok
+    links: list[Link]
+    next_token: NextToken
+
+
+class FollowersPage(TypedDict):
+    """Who follows the caller."""
+
+    err: Ok
+    followers: Names
+    next_token: NextToken
+
+
+class FollowingPage(TypedDict):
+    """Whom the caller follows."""
+
+    err: Ok
+    following: Names
+    next_token: NextToken
+
+
+class Event(TypedDict):
+    """What somebody did to a link."""
+
+    EventType: Annotated[
+        str, Meta(description="LINK_ADDED, LINK_UPDATED or LINK_DELETED.", examples=["LINK_ADDED"])
+    ]
+    Username: Annotated[str, Meta(description="Who did it.", examples=["bob"])]
+    Url: Annotated[str, Meta(examples=["https://nats.io/about/"])]
+    Title: Annotated[str, Meta(examples=["About NATS"])]
+    Timestamp: Moment
+
+
+class NewsPage(TypedDict):
+    """What the people whom the caller follows did."""
+
+    err: Ok
+    events: list[Event]
+    next_token: NextToken
+
+
+class Home(TypedDict):
+    """What this is, and where to go on."""
+
+    err: Ok
+    name: Literal["Delinkcious"]
+    version: str
+    sign_in: str
+    api: str
+
+
+class SignedIn(TypedDict):
+    """Who has signed in: what the provider tells of them, and our name and token for them."""
+
+    err: Ok
+    username: Annotated[str, Meta(examples=["alice"])]
+    access_token: Annotated[str, Meta(description="To be sent as Access-Token.")]
+    expires_at: Moment
+
+
+DONE: Done = {"err": ""}
+
+
+def home(public_url: str, version: str) -> Home:
+    """Tell a program what this is."""
+    return {
+        "err": "",
+        "name": "Delinkcious",
+        "version": version,
+        "sign_in": f"{public_url}/login",
+        "api": f"{public_url}/v1.0",
+    }
+
+
+def signed_in(profile: Result, result: Result) -> dict[str, Any]:
+    """Dump who has signed in; what the provider tells never hides what we say."""
+    ours = ("username", "access_token", "expires_at")
+    return {"err": ""} | dict(profile) | {name: result[name] for name in ours}
+
+
+def news(page: Result) -> NewsPage:
+    """Dump a page of news."""
+    return {
+        "err": "",
+        "events": [
+            {
+                "EventType": event["event_type"],
+                "Username": event["username"],
+                "Url": event["url"],
+                "Title": event["title"],
+                "Timestamp": event["timestamp"],
+            }
+            for event in page["events"]
+        ],
+        "next_token": page["next_token"],
+    }
+
+
+def links(result: Result) -> LinkPage:
+    """Dump a page of links."""
+    return {
+        "err": "",
+        "links": [link(each) for each in result["links"]],
+        "next_token": result["next_token"],
+    }
+
+
+def link(document: Result) -> Link:
+    """Dump a link."""
+    return {
+        "Url": document["url"],
+        "Title": document["title"],
+        "Description": document["description"],
+        "Tags": dict.fromkeys(document["tags"], True),
+        "Status": document["status"],
+        "CreatedAt": document["created_at"],
+        "UpdatedAt": document["updated_at"],
+    }
+
+
+def followers(result: Result) -> FollowersPage:
+    """Dump a page of user names, as the API has them: ``{"bob": true}``."""
+    return {"err": "", "followers": _names(result), "next_token": result["next_token"]}
+
+
+def following(result: Result) -> FollowingPage:
+    """Dump a page of user names, as the API has them: ``{"bob": true}``."""
+    return {"err": "", "following": _names(result), "next_token": result["next_token"]}
+
+
+def _names(result: Result) -> dict[str, Literal[True]]:
+    return dict.fromkeys(result["usernames"], True)

@@ -1,0 +1,116 @@
+"""The routes of the public API, each declared once: who may call it, what it takes and answers.
+
+    @api("GET", "links", scope="read", takes=parameters.LinkQuery, answers=answers.LinkPage)
+    def get_links(self, call: Call[parameters.LinkQuery]) -> answers.LinkPage:
+        \"\"\"List the caller's links, filtered.\"\"\"
+        return answers.links(self.links.get_links(call.username, call.params))
+
+The method runs for callers who are let in, with parameters of the declared type. The same
+declaration is what /openapi.json says of the route. A service needs ``users`` to tell who calls.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Generic, Literal, TypeVar
+
+from chassis import http
+from chassis.errors import ServiceError
+from gateway import answers, auth, parameters
+from gateway.validation import Reader
+
+P = TypeVar("P")
+Handler = Callable[..., Any]
+# What a token must be good for; "account" is what only a person who has signed in may do.
+Scope = Literal["read", "write", "account"]
+
+PREFIX = "/v1.0"
+ALIAS = "/v1"
+
+
+@dataclass(frozen=True)
+class Call(Generic[P]):
+    """A request that may be answered: who calls (nobody, where nobody need sign in), and what."""
+
+    request: http.Request
+    username: str
+    params: P
+
+
+@dataclass(frozen=True)
+class Body:
+    """An answer: its status, what it is, its media types, and what a body of JSON holds."""
+
+    description: str
+    status: int = 200
+    media: tuple[str, ...] = ("application/json",)
+    schema: Any = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is declared of a route."""
+
+    method: str
+    path: str
+    scope: Scope | None
+    takes: type
+    answers: tuple[Body, ...]
+    refuses: tuple[ServiceError, ...]
+    handler: Handler
+
+
+def api(method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+    """Declare a route under /v1.0 and its alias /v1; see ``route``."""
+
+    def declare(handler: Handler) -> Handler:
+        entrypoint = route(method, f"{PREFIX}/{path}", **declared)(handler)
+        return http.http(method, f"{ALIAS}/{path}")(entrypoint)
+
+    return declare
+
+
+def route(
+    method: str,
+    path: str,
+    *,
+    scope: Scope | None,
+    takes: type = parameters.Nothing,
+    answers: Any = answers.Done,
+    refuses: tuple[ServiceError, ...] = (),
+    reads: bool = True,
+    **options: Any,
+) -> Callable[[Handler], Handler]:
+    """Declare a route.
+
+    ``scope``: what the caller's token must be good for; None: nobody need be signed in.
+    ``takes``: the TypedDict of its parameters; without ``reads`` the handler reads them itself.
+    ``answers``: the TypedDict of its JSON, or one or more of Body.
+    ``refuses``: the errors that are this route's own, beside those of all routes.
+    ``options`` are those of ``http.http``.
+    """
+    bodies = answers if isinstance(answers, tuple) else (answers,)
+    bodies = tuple(each if isinstance(each, Body) else _json(each) for each in bodies)
+    reader: Reader[Any] = Reader(takes if reads else parameters.Nothing)
+
+    def declare(handler: Handler) -> Handler:
+        @wraps(handler)
+        def answer(service: Any, request: http.Request) -> Any:
+            username = auth.caller(request, service.users, scope) if scope else ""
+            return handler(service, Call(request, username, reader.request(request)))
+
+        declared = Route(method, path, scope, takes, bodies, refuses, handler)
+        answer.route = declared  # type: ignore[attr-defined]
+        return http.http(method, path, **options)(answer)
+
+    return declare
+
+
+def routes(service: type) -> list[Route]:
+    """Return what the methods of a service and its bases declare."""
+    methods = [method for base in service.__mro__ for method in vars(base).values()]
+    return [method.route for method in methods if hasattr(method, "route")]
+
+
+def _json(schema: Any) -> Body:
+    return Body((schema.__doc__ or "").partition("\n")[0], schema=schema)

@@ -1,0 +1,153 @@
+"""The parameters of the public API: each class is what one or more routes take.
+
+What is declared here a request is checked against, and /openapi.json is made of it. What a text
+holds (is it a URL, a regular expression, a token of this list?) is judged by the service that owns
+it; here, ``schema`` can only describe it.
+"""
+
+from typing import Annotated, Any, Literal, Required, TypedDict
+
+from msgspec import Meta
+
+from contracts import limits
+
+
+def declared(
+    description: str,
+    *,
+    must: str = "a text",
+    wrong: str = "",
+    too_long: str = "",
+    schema: dict[str, Any] | None = None,
+    **limits: Any,
+) -> Meta:
+    """Declare a parameter: a value of another type is refused with ``NAME must be MUST.``
+
+    The codes are ``invalid_NAME`` and ``NAME_too_long``, unless ``wrong`` and ``too_long`` say
+    otherwise; ``schema`` is added to the JSON Schema.
+    """
+    codes = {"wrong": wrong, "too_long": too_long}
+    extra = {"must": must} | {name: code for name, code in codes.items() if code}
+    return Meta(description=description, extra=extra, extra_json_schema=schema, **limits)
+
+
+_Title = Annotated[str, Meta(max_length=limits.TITLE_LENGTH)]
+_Description = Annotated[str, Meta(max_length=limits.DESCRIPTION_LENGTH)]
+_Regex = Annotated[str, Meta(max_length=limits.REGEX_LENGTH)]
+_TAGS = "a list, an object of tag: true, or a text with commas"
+_tags = {"must": _TAGS, "wrong": "invalid_tag"}
+_regex = {"wrong": "invalid_text", "too_long": "regex_too_long"}
+
+Url = Annotated[
+    str,
+    declared(
+        "The address, kept exactly as it is given: http, https or ftp.",
+        wrong="invalid_text",
+        min_length=1,
+        max_length=limits.URL_LENGTH,
+        examples=["https://nats.io/about/"],
+    ),
+]
+Title = Annotated[
+    _Title | None,
+    declared("What the link is called; the URL, if this is empty.", wrong="invalid_text"),
+]
+Description = Annotated[
+    _Description | None, declared("What there is to say of the link.", wrong="invalid_text")
+]
+Tags = list[str] | dict[str, bool] | str | None
+Username = Annotated[str, declared("A user's name, in any case.", min_length=1, examples=["bob"])]
+StartToken = Annotated[
+    str,
+    declared(
+        "The next_token of the page before; empty or left out for the first page.",
+        wrong="invalid_token",
+    ),
+]
+PageSize = Annotated[
+    int,
+    declared(
+        "How many there shall be on a page.",
+        must=f"a whole number from 1 to {limits.LARGEST_PAGE}",
+        ge=1,
+        le=limits.LARGEST_PAGE,
+        schema={"default": limits.PAGE_SIZE},
+    ),
+]
+Order = Annotated[
+    Literal["oldest", "newest"],
+    declared("Which come first.", must="oldest or newest", schema={"default": "oldest"}),
+]
+
+
+class Nothing(TypedDict):
+    """No parameters."""
+
+
+class LinkName(TypedDict):
+    """Which link."""
+
+    url: Url
+
+
+class NewLink(TypedDict, total=False):
+    """A link to save."""
+
+    url: Required[Url]
+    title: Title
+    description: Description
+    tags: Annotated[Tags, declared("The link's tags.", **_tags)]
+
+
+class LinkChanges(TypedDict, total=False):
+    """A link, and what shall change in it; what is left out stays as it is."""
+
+    url: Required[Url]
+    title: Title
+    description: Description
+    add_tags: Annotated[Tags, declared("Tags to add.", **_tags)]
+    remove_tags: Annotated[Tags, declared("Tags to take away.", **_tags)]
+
+
+class Page(TypedDict, total=False):
+    """Which part of a list."""
+
+    start_token: StartToken
+    page_size: PageSize
+
+
+class LinkQuery(Page, total=False):
+    """Which links: those with all the tags whose parts match all the expressions."""
+
+    url_regex: Annotated[_Regex | None, declared("RE2, found in the URL.", **_regex)]
+    title_regex: Annotated[_Regex | None, declared("RE2, found in the title.", **_regex)]
+    description_regex: Annotated[
+        _Regex | None, declared("RE2, found in the description.", **_regex)
+    ]
+    tag: Annotated[Tags, declared("A tag that the links have; may be given again.", **_tags)]
+    order: Order
+
+
+class NewsQuery(Page, total=False):
+    """Which part of the news."""
+
+    order: Order
+
+
+class Followed(TypedDict):
+    """Whom to follow, or to follow no more."""
+
+    followed: Username
+
+
+class Login(TypedDict, total=False):
+    """Where to go after signing in."""
+
+    next: Annotated[str, declared("A path of this server.", examples=["/docs"])]
+
+
+class Authorization(TypedDict):
+    """What the identity provider sends back."""
+
+    code: Annotated[str, declared("The provider's code, good once.")]
+    state: Annotated[str, declared("What the sign-in began with.")]
