@@ -17,7 +17,7 @@ from nameko import config as nameko_config
 from nameko.containers import ServiceContainer, WorkerContext
 from nameko.rpc import Responder
 
-from chassis import bus, config, nats
+from chassis import bus, config, failpoints, nats
 from chassis.bus.envelope import number
 from chassis.errors import Unavailable
 from chassis.nats.servers import SCHEMES, Servers
@@ -58,6 +58,7 @@ class Container(ServiceContainer):
             uri = config.servers("AMQP_URI", *_BUSES)
             if uri.startswith(SCHEMES):
                 Servers.parse(uri)
+        failpoints.check()
         self._starter: Any = None  # the thread that starts us, until it has
         super().__init__(service_cls)
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from eventlet import GreenPool
 
+from chassis import failpoints
 from chassis.errors import Unavailable
 from news_svc import metrics
 from news_svc.domain import NewsQuery, Page, Published
@@ -143,6 +144,7 @@ class Feeds:
             self.store.deliver(recorded, page, self.length)
             metrics.feed_writes.inc(len(page) * len(recorded))
             count += len(page)
+            failpoints.reach("feeds-delivered")
         for _ in recorded:
             metrics.followers.observe(count)
 

@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, even
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis import streams
+from chassis import failpoints, streams
 from chassis.events.cloudevents import REQUEST_ID
 from chassis.outbox.relay import Relay
 from chassis.outbox.rows import OutboxRows
@@ -126,6 +126,7 @@ class EventDispatcher(Extension):
         return dispatch
 
     def _wake(self, _session: Session) -> None:
+        failpoints.reach("outbox-committed")
         if self._relay is not None:
             self._relay.wake()
 

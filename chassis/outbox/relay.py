@@ -21,7 +21,7 @@ import eventlet
 from eventlet.event import Event as Signal
 from sqlalchemy import Row
 
-from chassis import backoff, streams
+from chassis import backoff, failpoints, streams
 from chassis.errors import ServiceError, Unavailable
 from chassis.events.cloudevents import REQUEST_ID, Event
 from chassis.outbox.rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
@@ -137,6 +137,7 @@ class Relay:
             return min(rest, self._retries.next())
         full = len(rows) == BATCH_ROWS
         batch = self._publish_all(rows, end)
+        failpoints.reach("relay-published")
         self._rows.finish(batch.acknowledged, release=batch.hopeless or not full)
         # A subject that fills the table must not keep the others waiting: now it is their turn.
         counts = Counter(row.subject for row in rows)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.system import System
+from tests.faults.event_log import ApartSystem
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,15 @@ def tireless(system_folder: Path) -> Iterator[System]:
     system = System(system_folder)
     system.command = [sys.executable, "-m", "tests.faults.own_environments"]
     system.env |= {"FEED_LENGTH": "1000000"}
+    system.start()
+    yield system
+    system.stop()
+
+
+@pytest.fixture(scope="module")
+def apart(system_folder: Path) -> Iterator[ApartSystem]:
+    """Return a running system whose log of events is on a NATS of its own."""
+    system = ApartSystem(system_folder)
     system.start()
     yield system
     system.stop()

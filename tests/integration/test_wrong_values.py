@@ -44,6 +44,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "max_workers": ("user_svc", NO_WHOLE_NUMBERS),
     "PREFETCH_COUNT": ("user_svc", NO_WHOLE_NUMBERS),
     "STOP_GRACE_SECONDS": ("user_svc", NO_NUMBERS),
+    "FAILPOINTS_DIR": ("link_svc", NO_FILE),
     **{f"HTTP_PORTS.{service}": (service, NO_PORTS) for service in CLASSES},
     "METRICS_PORTS.gateway": ("gateway", NO_PORTS),
     "MAX_CONNECTIONS": ("user_svc", NO_WHOLE_NUMBERS),

@@ -1,0 +1,106 @@
+"""A system whose log of events is on a NATS of its own: it may break while the bus works on.
+
+Its services may be killed at an instant: see chassis.failpoints.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats
+import psutil
+
+from embedded.nats import NatsServer
+from embedded.ports import free_port
+from tests.e2e.survival import parts
+from tests.e2e.system import System
+from tests.processes import until
+
+STREAM = "link-events"
+HEAL_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+class EventLog(NatsServer):
+    """The NATS server that has the streams, as its operator sees it."""
+
+    def operate(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do something with JetStream."""
+
+        async def connected() -> T:
+            client = await nats.connect(self.url, connect_timeout=5)
+            try:
+                return await work(client.jetstream(timeout=5))
+            finally:
+                await client.close()
+
+        return asyncio.run(connected())
+
+    def forget_ids_after(self, seconds: float) -> None:
+        """Let the stream know a message's id for so long only."""
+
+        async def change(js: Any) -> None:
+            wanted = (await js.stream_info(STREAM)).config
+            wanted.duplicate_window = seconds
+            await js.update_stream(wanted)
+
+        self.operate(change)
+
+    def times(self, author: str) -> list[float]:
+        """Return when each of an author's events came, copies among them."""
+
+        async def read(js: Any) -> list[float]:
+            state = (await js.stream_info(STREAM, subjects_filter=f"{STREAM}.{author}")).state
+            found: list[float] = []
+            sequence = state.first_seq
+            while len(found) < (state.subjects or {}).get(f"{STREAM}.{author}", 0):
+                one = await js.get_msg(STREAM, sequence, f"{STREAM}.{author}", next=True)
+                found.append(one.time.astimezone(UTC).timestamp())
+                sequence = one.seq + 1
+            return found
+
+        return self.operate(read)
+
+
+class ApartSystem(System):
+    """The system with the bus on one NATS and the log of events on another."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.log = EventLog(folder / "log", free_port())
+        self.instants = folder / "instants"
+        self.instants.mkdir()
+        self.env |= {
+            "NATS_URL": self.log.url,
+            "FAILPOINTS_DIR": str(self.instants),
+            "FEED_LENGTH": "1000000",
+        }
+        self.command = [sys.executable, "-m", "tests.faults.own_environments"]
+
+    def start(self) -> None:
+        self.log.start()
+        super().start()
+
+    def stop(self, *arguments: Any) -> int:
+        status = super().stop(*arguments)
+        self.log.stop()
+        return status
+
+    def part(self, name: str) -> psutil.Process:
+        """Return the process of a part, as soon as it lives."""
+        found: psutil.Process = until(lambda: parts(self).get(name), HEAL_SECONDS)
+        return found
+
+    def at(self, instant: str, times: int = 1) -> None:
+        """Have the process killed that is the next to come to an instant, or the n-th."""
+        new = self.instants / f"{instant}.new"
+        new.write_text(str(times))
+        new.rename(self.instants / instant)
+
+    def until_killed_at(self, instant: str) -> None:
+        """Wait until that has happened."""
+        until(lambda: not (self.instants / instant).exists(), HEAL_SECONDS)

@@ -1,0 +1,155 @@
+"""Services are killed at the instants at which an event could be lost or doubled (A3 to A6).
+
+FAULTS_SEED repeats a run.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.e2e.api import Api, person
+from tests.faults.authors import feed
+from tests.faults.checker import Log, links
+from tests.faults.crowd import Crowd
+from tests.faults.event_log import HEAL_SECONDS, ApartSystem
+from tests.processes import until
+
+WINDOW_SECONDS = 120.0
+FAN_OUT_SECONDS = 120.0
+
+
+class World:
+    """An author, and a reader of theirs."""
+
+    def __init__(self, system: ApartSystem) -> None:
+        suffix = str(time.monotonic_ns())
+        self.system = system
+        self.ann, self.bob = person(system.url, f"ann{suffix}"), person(system.url, f"bob{suffix}")
+        self.bob.follow(self.ann.name)
+        self.log = Log()
+        self.number = 0
+
+    def add(self) -> bool:
+        self.number += 1
+        return self.log.add(self.ann, f"https://example.org/{self.ann.name}/{self.number}")
+
+    def kill_at(self, instant: str) -> float:
+        """Add a link, and have link_svc killed meanwhile; return when it was dead."""
+        victim = self.system.part("link_svc")
+        self.system.at(instant)
+        self.add()
+        self.system.until_killed_at(instant)
+        victim.wait(10)
+        return time.time()
+
+    def check(self) -> None:
+        """Check that each link that there is was told once, and in order."""
+        kept = links(self.ann)
+        assert self.log.judge(kept).clean, self.log.judge(kept)
+        until(lambda: len(feed(self.bob)) >= len(kept), HEAL_SECONDS)
+        assert feed(self.bob) == kept
+        assert self.log.odd == []
+
+
+@pytest.fixture
+def world(apart: ApartSystem) -> World:
+    return World(apart)
+
+
+def heals(api: Api) -> Callable[[], bool]:
+    return lambda: bool(api.call("GET", "/v1.0/links").ok)
+
+
+def test_link_svc_is_killed_between_commit_and_publication(world: World) -> None:
+    """A3: the change is there, its author was told otherwise, and the event goes out once."""
+    assert world.add()
+    killed_at = world.kill_at("outbox-committed")
+    until(heals(world.ann), HEAL_SECONDS)
+    assert world.add()
+    assert len(links(world.ann)) == 3
+    world.check()
+    _, time_of_it, _ = world.system.log.times(world.ann.name)
+    assert time_of_it > killed_at
+
+
+def test_relay_is_killed_between_publication_and_deletion(world: World) -> None:
+    """A4: the event is published again, under its old id, and told once."""
+    assert world.add()
+    killed_at = world.kill_at("relay-published")
+    until(heals(world.ann), HEAL_SECONDS)
+    assert world.add()
+    world.check()
+    _, time_of_it, _ = world.system.log.times(world.ann.name)
+    assert time_of_it < killed_at
+
+
+def test_relay_is_killed_and_the_stream_forgets_what_it_was_given(world: World) -> None:
+    """A5: two copies are in the stream, and one is in the feed."""
+    assert world.add()
+    until(lambda: len(feed(world.bob)) == 1)
+    world.system.log.forget_ids_after(0.1)
+    try:
+        world.kill_at("relay-published")
+        until(heals(world.ann), HEAL_SECONDS)
+        assert world.add()
+        until(lambda: len(world.system.log.times(world.ann.name)) == 4, HEAL_SECONDS)
+    finally:
+        world.system.log.forget_ids_after(WINDOW_SECONDS)
+    world.check()
+
+
+@pytest.mark.long
+def test_relay_is_killed_and_stays_away_for_longer_than_the_window(world: World) -> None:
+    """A5: as the stream is declared, with its two minutes."""
+    assert world.add()
+    victim = world.system.part("link_svc")
+    assert world.system.process is not None
+    runner = psutil.Process(world.system.process.pid)
+    world.system.at("relay-published")
+    runner.suspend()  # or it would start another one
+    try:
+        world.add()
+        until(lambda: victim.status() == psutil.STATUS_ZOMBIE, HEAL_SECONDS)
+        time.sleep(WINDOW_SECONDS + 5)
+    finally:
+        runner.resume()
+    until(heals(world.ann), HEAL_SECONDS)
+    assert world.add()
+    until(lambda: len(world.system.log.times(world.ann.name)) == 4, HEAL_SECONDS)
+    world.check()
+
+
+def kill_amid_fan_out(
+    system: ApartSystem, chance: random.Random, followers: int, kills: int
+) -> None:
+    """Kill news_svc again and again while it tells many of one link; each is told once."""
+    author = person(system.url, f"ann{time.monotonic_ns()}")
+    crowd = Crowd(system, f"crowd{time.monotonic_ns()}", followers)
+    crowd.follow(author.name)
+    system.at("feeds-delivered", chance.randint(1, followers // 1000))
+    author.add_link("https://example.org/")
+    for left in reversed(range(kills)):
+        system.until_killed_at("feeds-delivered")
+        if left:
+            system.at("feeds-delivered", chance.randint(1, followers // 1000))
+    until(lambda: crowd.each_told(1), FAN_OUT_SECONDS)
+    author.add_link("https://example.org/after")
+    until(lambda: crowd.each_told(2), FAN_OUT_SECONDS)
+    assert {max(told.values()) for told in crowd.told()} == {1}
+    assert feed(person(system.url, crowd.names[-1])) == links(author)
+
+
+def test_news_svc_is_killed_amid_a_fan_out(apart: ApartSystem, chance: random.Random) -> None:
+    """A6, in short: every follower is told once."""
+    kill_amid_fan_out(apart, chance, followers=3000, kills=1)
+
+
+@pytest.mark.long
+def test_news_svc_is_killed_ten_times_amid_a_fan_out(
+    apart: ApartSystem, chance: random.Random
+) -> None:
+    """A6: every one of 10,000 followers is told once."""
+    kill_amid_fan_out(apart, chance, followers=10_000, kills=10)
