@@ -9,8 +9,10 @@ import eventlet
 
 from chassis.errors import InvalidInput, Unavailable
 from chassis.events import letters
+from chassis.events.caution import Caution
 from chassis.events.cloudevents import Event
 from chassis.events.consumption import Consumption
+from chassis.events.memory import Memory
 from chassis.streams import deliveries, reads
 
 log = logging.getLogger(__name__)
@@ -40,36 +42,39 @@ class Batches:
         self.stopping = False  # then what fails is given back
         self._consumption = consumption
         self._work = work
-        self._most = most
-        self.begin()
+        self._caution = Caution(most)
+        self._memory = Memory()
 
-    def begin(self) -> None:
-        """Forget where we were: the stream may be another one."""
-        self._handled = 0  # the sequence up to which everything is handled
-        self._alone = 0  # the sequence up to which events are handled one by one
+    def give_back(self, sequence: int) -> None:
+        """Have a message, for whose acknowledgement NATS waits, given out again at once.
+
+        It does nothing but for what we have handled: of which NATS, which has died, does not know.
+        """
+        if reply := self._memory.reply(sequence):
+            deliveries.say(reply, b"-NAK")
 
     def take(self, message: Any) -> None:
         """Handle a message and what follows it, and say what became of it."""
         place = deliveries.place(message)
-        if place.sequence <= self._handled:
-            deliveries.acknowledge(message, b"+ACK")
-            return
         try:
             first = Received(Event.decode(message.data), place.sequence)
         except InvalidInput as error:
             self._bury(message, error)
             return
+        if self._memory.has(place.sequence, first.event.id):
+            self._acknowledge(message, place.sequence)
+            return
         if place.deliveries > _MAX_DELIVERIES:
             self._bury(message, RuntimeError("its handler does not survive it"))
             return
         if place.deliveries > 1:  # perhaps one of those that were handled with it was fatal
-            self._alone = max(self._alone, place.sequence + self._most)
+            self._caution.redelivered(place)
         self._until_done(message, [first, *self._following(place)])
 
     def _following(self, place: deliveries.Place) -> list[Received]:
         """Read on in the stream, up to what cannot be read."""
-        most = min(self._most - 1, place.waiting)
-        if most < 1 or place.sequence <= self._alone:
+        most = min(self._caution.most(place.sequence) - 1, place.waiting)
+        if most < 1:
             return []
         found: list[Received] = []
         try:
@@ -90,7 +95,7 @@ class Batches:
                 deliveries.acknowledge(message, b"-NAK")
                 return
             if len(batch) > 1 and not isinstance(error, Unavailable):  # whose fault is it?
-                self._alone = batch[-1].sequence
+                self._caution.alone(batch[-1].sequence)
                 batch = batch[:1]
                 continue
             failures += not isinstance(error, Unavailable)
@@ -108,9 +113,13 @@ class Batches:
         return error
 
     def _done(self, message: Any, batch: Batch) -> None:
-        for event, _ in batch:
+        for event, sequence in batch:
             self._consumption.handled(event)
-        self._handled = batch[-1].sequence
+            self._memory.note(sequence, event.id)
+        self._acknowledge(message, batch[0].sequence)
+
+    def _acknowledge(self, message: Any, sequence: int) -> None:
+        self._memory.acknowledged(sequence, message.reply)
         deliveries.acknowledge(message, b"+ACK")
 
     def _bury(self, message: Any, error: Exception) -> None:

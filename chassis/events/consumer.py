@@ -9,6 +9,7 @@ import eventlet
 from eventlet.event import Event as Done
 
 from chassis import backoff, nats, streams
+from chassis.bell import Bell
 from chassis.errors import Unavailable
 from chassis.events.batch import Batches, Work
 from chassis.events.consumption import Consumption
@@ -32,6 +33,7 @@ class Consumer:
         self._idle: Done | None = None
         self._pull: deliveries.Pull | None = None
         self._failures = 0
+        self._back = Bell()  # rings when NATS is back
         self._trouble = Outage(f"the stream {self.stream}")
 
     def begin(self) -> Callable[[], None]:
@@ -48,6 +50,7 @@ class Consumer:
             self._idle.wait()
 
     def _run(self, idle: Done) -> None:
+        nats.streams().watch(self._back.ring)
         try:
             while not self._batches.stopping:
                 try:
@@ -55,15 +58,16 @@ class Consumer:
                 except (Unavailable, deliveries.PullEnded) as error:
                     self._rest(error)
         finally:
+            nats.streams().unwatch(self._back.ring)
             idle.send(None)
 
     def _consume(self) -> None:
         """Handle messages until told to stop; raise Unavailable or PullEnded."""
-        streams.ensure_consumer(self.stream, self.durable, _ACK_WAIT_SECONDS, timeout=2)
+        given = streams.ensure_consumer(self.stream, self.durable, _ACK_WAIT_SECONDS, timeout=2)
         self._failures = 0
         self._trouble.end()
         pull = self._pull = deliveries.Pull(self.stream, self.durable)
-        self._batches.begin()
+        self._batches.give_back(given)
         try:
             while not self._batches.stopping:
                 message = pull.next()
@@ -87,7 +91,7 @@ class Consumer:
         self._failures += 1
         if self._failures > _PATIENCE_TRIES and nats.streams().connected:
             self._trouble.begin(str(error.__cause__ or error))
-        eventlet.sleep(backoff.seconds(self._failures, *_RETRY_SECONDS))
+        self._back.wait(backoff.seconds(self._failures, *_RETRY_SECONDS))
 
 
 def _keep_alive(message: Any) -> None:

@@ -78,6 +78,7 @@ class Connection:
         self.inbox_prefix = f"_INBOX.{servers.user}" if servers.user else "_INBOX"
         self._client: Client | None = None
         self._subscriptions: set[Subscription] = set()
+        self._watchers: set[Callable[[], None]] = set()
         self._loop = green_asyncio.loop()
         self._record = Record(servers)
         self._tasks: set[Any] = set()
@@ -112,6 +113,14 @@ class Connection:
             attaching = _ignoring(subscription.attach(client), nats.errors.Error)
             green_asyncio.run(attaching, _CONNECT_SECONDS)
         return subscription
+
+    def watch(self, made: Callable[[], None]) -> None:
+        """Call back whenever the connection was made anew, in the loop's green thread."""
+        self._watchers.add(made)
+
+    def unwatch(self, made: Callable[[], None]) -> None:
+        """Call back no more."""
+        self._watchers.discard(made)
 
     def new_inbox(self) -> str:
         """Return a subject that nobody else listens to."""
@@ -229,6 +238,8 @@ class Connection:
     async def _on_connected(self) -> None:
         self.reconnections += 1
         self._record.over()
+        for made in list(self._watchers):
+            made()
 
 
 def _jittered(seconds: float) -> float:

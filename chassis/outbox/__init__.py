@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, even
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from chassis import failpoints, streams
+from chassis import failpoints, nats, streams
 from chassis.events.cloudevents import REQUEST_ID
 from chassis.outbox.relay import Relay
 from chassis.outbox.rows import OutboxRows
@@ -95,6 +95,7 @@ class EventDispatcher(Extension):
         """Begin to publish what is in the table, now and after each commit."""
         self._rows = OutboxRows(self.engine, self.events, self.leases, self.stream)
         self._relay = Relay(self._rows, self.stream, source=f"/{self.container.service_name}")
+        nats.streams().watch(self._relay.try_again)
         self.container.spawn_managed_thread(self._relay.run, identifier=f"relay {self.stream}")
 
     def measure(self) -> None:
@@ -106,6 +107,7 @@ class EventDispatcher(Extension):
     def stop(self) -> None:
         """Publish what the last workers left, for a second at most; the rest keeps."""
         if self._relay is not None:
+            nats.streams().unwatch(self._relay.try_again)
             self._relay.stop()
         self.engine.dispose()
 

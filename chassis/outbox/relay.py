@@ -22,6 +22,7 @@ from eventlet.event import Event as Signal
 from sqlalchemy import Row
 
 from chassis import backoff, failpoints, streams
+from chassis.bell import Bell
 from chassis.errors import ServiceError, Unavailable
 from chassis.events.cloudevents import REQUEST_ID, Event
 from chassis.outbox.rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
@@ -83,33 +84,37 @@ class Relay:
         self._hogs: frozenset[str] = frozenset()
         self._troubled = False
         self._last_moment = float("inf")
-        self._bell = Signal()
-        self._stopped = Signal()
+        self._bell = Bell()  # rung when there are events
+        self._back = Bell()  # rung when the stream may be there again
+        self._stopped = False
         self._done: Signal | None = None
 
     def wake(self) -> None:
         """Say that there are events."""
-        if not self._bell.ready():
-            self._bell.send(True)
+        self._bell.ring()
+
+    def try_again(self) -> None:
+        """Say that NATS is back: what failed may try again at once."""
+        self._retries = Retries()
+        self._back.ring()
+        self._bell.ring()
 
     def run(self) -> None:
         """Publish until stopped; no fault of the database or of the stream ends this."""
         self._done = Signal()
         failures = 0
         try:
-            while not self._stopped.ready():
-                if self._bell.ready():
-                    self._bell = Signal()
+            while not self._stopped:
                 try:
                     rest = self.turn()
                 except Exception as error:
                     self._complain(error)
                     failures += 1
-                    self._stopped.wait(timeout=backoff.seconds(failures, *_RETRY_SECONDS))
+                    self._back.wait(backoff.seconds(failures, *_RETRY_SECONDS))
                 else:
                     failures = 0
                     if rest:
-                        self._bell.wait(timeout=rest)
+                        self._bell.wait(rest)
             self._last_turn()
         finally:
             self._done.send(None)
@@ -117,9 +122,9 @@ class Relay:
     def stop(self) -> None:
         """Publish what is there for a second at most, and let another replica go on."""
         self._last_moment = time.monotonic() + STOP_SECONDS
-        if not self._stopped.ready():
-            self._stopped.send(None)
-        self.wake()
+        self._stopped = True
+        self._back.ring()
+        self._bell.ring()
         if self._done is not None:
             self._done.wait(timeout=2 * STOP_SECONDS)
 

@@ -72,8 +72,10 @@ def delete(stream: str, sequence: int, timeout: float) -> None:
         raise Unavailable("stream_unavailable", "The event log refused to delete.") from error
 
 
-def ensure_consumer(stream: str, durable: str, ack_wait: float, timeout: float) -> None:
+def ensure_consumer(stream: str, durable: str, ack_wait: float, timeout: float) -> int:
     """Make the stream and its durable pull consumer where they are not there.
+
+    Return the sequence of the message that is given out and not acknowledged, or 0.
 
     ``max_ack_pending=1``: the server hands out the next message only after the one before is
     acknowledged, so that however many replicas pull, messages are handled in the stream's order
@@ -88,13 +90,15 @@ def ensure_consumer(stream: str, durable: str, ack_wait: float, timeout: float) 
         max_deliver=-1,
     )
 
-    async def declare(client: Client) -> None:
+    async def declare(client: Client) -> int:
         js = client.jetstream(timeout=timeout)
         await _declare_stream(js, stream)
-        await js.add_consumer(stream, wanted)
+        info = await js.add_consumer(stream, wanted)
+        # There is one at most, and therefore it is the last that was given out.
+        return info.delivered.stream_seq if info.num_ack_pending and info.delivered else 0
 
     try:
-        connection().call(declare, timeout)
+        return connection().call(declare, timeout)
     except nats.js.errors.APIError as error:
         raise Unavailable("stream_unavailable", "The event log refused the consumer.") from error
 

@@ -32,7 +32,8 @@ class Pull:
     """A pull on a durable consumer that notices when it has fallen silent.
 
     nats-py's own pull subscription (2.16) can wait for ever after the server was restarted; this
-    asks for heartbeats, and missing two of them ends it.
+    ends when the connection was made anew, and when two of the heartbeats that it asks for are
+    missing.
     """
 
     def __init__(self, stream: str, durable: str) -> None:
@@ -41,6 +42,8 @@ class Pull:
         self._inbox = self._connection.new_inbox()
         self._arrived: LightQueue = LightQueue()
         self._subscription = self._connection.subscribe(self._inbox, self._arrived.put_nowait)
+        self._reconnections = self._connection.reconnections
+        self._connection.watch(self.wake)
         self._left = 0  # how many messages the server still may send of those asked for
 
     def next(self) -> Any:
@@ -48,6 +51,8 @@ class Pull:
 
         Raises PullEnded, and Unavailable when NATS is away.
         """
+        if self._connection.reconnections != self._reconnections:
+            raise PullEnded("the connection was made anew")
         if not self._left:
             self._ask()
         try:
@@ -72,6 +77,7 @@ class Pull:
 
     def close(self) -> None:
         """Stop listening, and give back what has arrived meanwhile."""
+        self._connection.unwatch(self.wake)
         self._subscription.unsubscribe()
         while not self._arrived.empty():
             message = self._arrived.get_nowait()
@@ -90,8 +96,13 @@ class Pull:
 
 def acknowledge(message: Any, word: bytes) -> None:
     """Say what became of a message (``+ACK``, ``-NAK``, ``+WPI``, ``+TERM``); NATS ADR-13."""
+    say(message.reply, word)
+
+
+def say(reply: str, word: bytes) -> None:
+    """Say what became of the message whose reply subject this is."""
     try:
-        connection().publish(message.reply, word)
+        connection().publish(reply, word)
     except Unavailable:
         log.debug("an acknowledgement was not sent: the message will come again")
 

@@ -205,6 +205,20 @@ def test_consuming_goes_on_after_the_server_was_killed_and_after_it_was_wiped(
     assert consumer.alive()
 
 
+def test_waiting_events_stay_in_batches_after_the_server_was_killed(
+    consume: Callable[..., ServiceProcess], written: Path, server: NatsServer
+) -> None:
+    publish(0)
+    publish_many(*["plain"] * 2000)
+    consume("BatchConsumer")
+    until(lambda: len(numbers(written)) > 400)
+    server.kill()
+    server.start()
+    until(lambda: len(handled(written)) == 2000)  # the first has a number twice
+    assert handled(written) == list(range(2000))
+    assert len(batches(written)) < 60  # and not one by one, as after a fatal one
+
+
 def test_stop_finishes_the_event_in_hand(
     consume: Callable[[], ServiceProcess], written: Path
 ) -> None:

@@ -1,9 +1,11 @@
+import eventlet
 import pytest
 
 from chassis import backoff
 from chassis.errors import Unavailable
 from chassis.outbox import relay
-from chassis.outbox.relay import Batch, Retries
+from chassis.outbox.relay import Batch, Relay, Retries
+from tests.processes import until
 
 
 def failed(*subjects):
@@ -53,3 +55,32 @@ def test_retries_are_spread_by_chance():
     waits = {backoff.seconds(3, *relay._RETRY_SECONDS) for _ in range(20)}
     assert len(waits) > 1
     assert all(0.2 <= wait <= 0.4 for wait in waits)
+
+
+class AwayRows:
+    """An outbox in a database that is away."""
+
+    def __init__(self):
+        self.tries = 0
+
+    def take(self, skipped):
+        self.tries += 1
+        raise Unavailable("database_unavailable")
+
+    finish = take
+
+
+def test_what_rests_is_tried_again_at_once_when_nats_is_back(monkeypatch):
+    monkeypatch.setattr(relay, "_RETRY_SECONDS", (600, 600))
+    rows = AwayRows()
+    relay_ = Relay(rows, "things", source="/thing_svc")
+    thread = eventlet.spawn(relay_.run)
+    soon = lambda tries: until(lambda: eventlet.sleep(0.001) or rows.tries == tries)  # noqa: E731
+    soon(1)
+    relay_.wake()  # a commit ends no rest
+    eventlet.sleep(0.01)
+    assert rows.tries == 1
+    relay_.try_again()
+    soon(2)
+    relay_.stop()
+    thread.wait()
