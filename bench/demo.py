@@ -122,7 +122,7 @@ class _Demo:
         if tally.added:
             say(f"everybody's news was complete {wait_seconds:.2f} s after the last answer")
         if tally.private:
-            say(f"{tally.private:,} are private in the file; here all who follow see them")
+            say(f"{tally.private:,} are private: nobody else sees them")
 
 
 def _sign_in(names: list[str]) -> tuple[str, dict[str, str]]:

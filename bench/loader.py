@@ -24,7 +24,7 @@ class Refusals:
 class Tally:
     """What has become of the bookmarks."""
 
-    latest: dict[str, deque[str]]  # the links of each person that were added last
+    latest: dict[str, deque[str]]  # the links of each person that are in others' news last
     added: int = 0
     already_there: int = 0
     private: int = 0
@@ -35,7 +35,8 @@ class Tally:
         self.private += bookmark.private
         if answer.status == 200:
             self.added += 1
-            self.latest[name].append(bookmark.url)
+            if not bookmark.private:
+                self.latest[name].append(bookmark.url)
         elif answer.code == "link_exists":
             self.already_there += 1
         elif answer.status == 401:
@@ -109,6 +110,8 @@ class Loader:
 def as_parameters(bookmark: Bookmark) -> dict[str, object]:
     """Return the API's parameters; a title that is missing is left to the API."""
     parameters: dict[str, object] = {"url": bookmark.url, "tags": list(bookmark.tags)}
+    if bookmark.private:
+        parameters["visibility"] = "private"
     if bookmark.title:
         parameters["title"] = bookmark.title
     if bookmark.description:

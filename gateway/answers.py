@@ -46,6 +46,10 @@ class Link(TypedDict):
         Literal["pending", "valid", "invalid"],
         Meta(description="What is known of the link's target."),
     ]
+    Visibility: Annotated[
+        Literal["private", "followers", "public"],
+        Meta(description="Who may see the link besides its owner."),
+    ]
     CreatedAt: Moment
     UpdatedAt: Moment
 
@@ -168,6 +172,7 @@ def link(document: Result) -> Link:
         "Description": document["description"],
         "Tags": dict.fromkeys(document["tags"], True),
         "Status": document["status"],
+        "Visibility": document["visibility"],
         "CreatedAt": document["created_at"],
         "UpdatedAt": document["updated_at"],
     }

@@ -78,6 +78,10 @@ Order = Annotated[
     Literal["oldest", "newest"],
     declared("Which come first.", must="oldest or newest", schema={"default": "oldest"}),
 ]
+Visibility = Annotated[
+    Literal["private", "followers", "public"],
+    declared("Who may see a link besides its owner.", must="private, followers or public"),
+]
 
 
 class Nothing(TypedDict):
@@ -97,6 +101,7 @@ class NewLink(TypedDict, total=False):
     title: Title
     description: Description
     tags: Annotated[Tags, declared("The link's tags.", **_tags)]
+    visibility: Visibility
 
 
 class LinkChanges(TypedDict, total=False):
@@ -107,6 +112,7 @@ class LinkChanges(TypedDict, total=False):
     description: Description
     add_tags: Annotated[Tags, declared("Tags to add.", **_tags)]
     remove_tags: Annotated[Tags, declared("Tags to take away.", **_tags)]
+    visibility: Visibility
 
 
 class Page(TypedDict, total=False):
@@ -125,6 +131,7 @@ class LinkQuery(Page, total=False):
         _Regex | None, declared("RE2, found in the description.", **_regex)
     ]
     tag: Annotated[Tags, declared("A tag that the links have; may be given again.", **_tags)]
+    visibility: Visibility
     order: Order
 
 

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from chassis.errors import InvalidInput
 from contracts.limits import DESCRIPTION_LENGTH, TAG_LENGTH, TAGS, TITLE_LENGTH, URL_LENGTH
+from link_svc.visibility import DEFAULT, HIDDEN, Visibility
 
 SCHEMES = ("http", "https", "ftp")
 
@@ -25,12 +26,6 @@ class Status(StrEnum):
     PENDING = "pending"
     VALID = "valid"
     INVALID = "invalid"
-
-
-class Visibility(StrEnum):
-    """Who may see a link."""
-
-    FOLLOWERS = "followers"
 
 
 class LinkDoc(TypedDict):
@@ -67,12 +62,13 @@ class LinkKey:
 
 @dataclass(frozen=True, slots=True)
 class NewLink:
-    """A link to add; the title is the URL where none is given."""
+    """A link to add; the title is the URL, and the visibility the owner's, where none is given."""
 
     key: LinkKey
     title: str = ""
     description: str = ""
     tags: frozenset[str] = frozenset()
+    visibility: Visibility | None = None
 
     def __post_init__(self) -> None:
         check_url(self.key.url)
@@ -93,7 +89,7 @@ class Link:
     created_at: datetime
     updated_at: datetime
     status: Status = Status.PENDING
-    visibility: Visibility = Visibility.FOLLOWERS
+    visibility: Visibility = DEFAULT
 
     def document(self) -> LinkDoc:
         """Return the link as plain JSON values."""
@@ -108,6 +104,10 @@ class Link:
             "updated_at": _rfc3339(self.updated_at),
         }
 
+    def told(self, event_type: str) -> LinkDoc | dict[str, str]:
+        """Return what an event tells of the link: its URL alone, where it is hidden."""
+        return {"url": self.url} if event_type == HIDDEN else self.document()
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -118,6 +118,7 @@ class Changes:
     description: str | None = None
     add_tags: frozenset[str] = frozenset()
     remove_tags: frozenset[str] = frozenset()
+    visibility: Visibility | None = None
 
     def __post_init__(self) -> None:
         check_words(self.title or "", self.description or "")
@@ -133,6 +134,7 @@ class Changes:
             title=link.title if self.title is None else _title(self.title, link.url),
             description=link.description if self.description is None else self.description,
             tags=tuple(sorted(tags)),
+            visibility=self.visibility or link.visibility,
         )
 
 

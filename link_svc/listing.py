@@ -10,6 +10,7 @@ import re2
 from chassis.errors import InvalidInput
 from contracts.limits import LARGEST_PAGE, PAGE_SIZE, REGEX_LENGTH
 from link_svc import domain
+from link_svc.visibility import Audience, Visibility
 
 PAGE_SIZES = range(1, LARGEST_PAGE + 1)
 
@@ -64,7 +65,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which of an owner's links to list: those with all the tags that match all the patterns."""
+    """Which of an owner's links to list: those with all the tags that match all the patterns.
+
+    Nobody is shown more than they may see, whatever ``visibility`` they ask for.
+    """
 
     owner: str
     patterns: tuple[Pattern, ...] = ()
@@ -72,6 +76,8 @@ class Query:
     order: Order = Order.OLDEST
     page_size: int = PAGE_SIZE
     after: Position | None = None
+    visibility: Visibility | None = None
+    audience: Audience = Audience.OWNER
 
     def __post_init__(self) -> None:
         domain.check_owner(self.owner)
@@ -80,9 +86,19 @@ class Query:
             message = f"page_size is a whole number from 1 to {PAGE_SIZES[-1]}."
             raise InvalidInput("invalid_page_size", message, "page_size")
 
+    @property
+    def visibilities(self) -> frozenset[Visibility]:
+        """The visibilities of the links to list."""
+        wanted = frozenset(Visibility) if self.visibility is None else {self.visibility}
+        return self.audience.may_see & wanted
+
     def matches(self, link: domain.Link) -> bool:
         """Say whether a link of the owner belongs to the listing."""
-        return self.tags.issubset(link.tags) and all(p.matches(link) for p in self.patterns)
+        return (
+            link.visibility in self.visibilities
+            and self.tags.issubset(link.tags)
+            and all(p.matches(link) for p in self.patterns)
+        )
 
 
 @dataclass(frozen=True, slots=True)

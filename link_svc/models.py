@@ -37,6 +37,9 @@ class Owner(Base):
 
     owner: Mapped[str] = mapped_column(_NAME, primary_key=True)
     link_count: Mapped[int] = mapped_column(Integer)
+    private_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    public_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    default_visibility: Mapped[str] = mapped_column(Text, server_default=text("'followers'"))
     version: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
@@ -61,6 +64,7 @@ class Link(Base):
         # The URL itself may be 8 kB of UTF-8, and a B-tree takes no key above 2.7 kB.
         Index("links_owner_url_key", "owner", func.md5(url), unique=True),
         Index("links_owner_created_at_idx", "owner", "created_at", "id"),
+        Index("links_owner_visibility_idx", "owner", "visibility", "created_at", "id"),
     )
 
 
@@ -75,8 +79,12 @@ class LinkTag(Base):
     link_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("links.id", ondelete="CASCADE"), primary_key=True
     )
+    visibility: Mapped[str] = mapped_column(Text, server_default=text("'followers'"))
 
-    __table_args__ = (Index("link_tags_link_id_idx", "link_id"),)
+    __table_args__ = (
+        Index("link_tags_link_id_idx", "link_id"),
+        Index("link_tags_visibility_idx", "owner", "tag", "visibility", "created_at", "link_id"),
+    )
 
 
 class OutboxEvent(outbox.OutboxMixin, Base):

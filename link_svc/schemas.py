@@ -13,6 +13,7 @@ from chassis.errors import InvalidInput
 from contracts.limits import PAGE_SIZE
 from link_svc import domain, listing
 from link_svc.domain import LinkDoc as LinkDoc
+from link_svc.visibility import Audience, Visibility
 
 # A list, an object of tag: true, or one comma-separated text.
 TagsDoc = list[str] | dict[str, bool] | str
@@ -30,6 +31,7 @@ class NewLinkDoc(TypedDict, total=False):
     title: str
     description: str
     tags: TagsDoc
+    visibility: str
 
 
 class ChangesDoc(TypedDict, total=False):
@@ -40,6 +42,7 @@ class ChangesDoc(TypedDict, total=False):
     description: str
     add_tags: TagsDoc
     remove_tags: TagsDoc
+    visibility: str
 
 
 class QueryDoc(TypedDict, total=False):
@@ -52,6 +55,7 @@ class QueryDoc(TypedDict, total=False):
     start_token: str
     page_size: int
     order: str
+    visibility: str
 
 
 class PageDoc(TypedDict):
@@ -59,6 +63,13 @@ class PageDoc(TypedDict):
 
     links: list[LinkDoc]
     next_token: str
+
+
+def owner(username: str) -> str:
+    """Parse whose links are meant; raise missing_username or invalid_username."""
+    name = _text({"username": username}, "username")
+    domain.check_owner(name)
+    return name
 
 
 def key(username: str, url: str) -> domain.LinkKey:
@@ -74,6 +85,7 @@ def new_link(username: str, document: NewLinkDoc) -> domain.NewLink:
         _text(fields, "title"),
         _text(fields, "description"),
         _tags(fields, "tags"),
+        _visibility(fields),
     )
 
 
@@ -86,10 +98,11 @@ def changes(username: str, document: ChangesDoc) -> domain.Changes:
         _text(fields, "description") if fields.get("description") is not None else None,
         _tags(fields, "add_tags"),
         _tags(fields, "remove_tags"),
+        _visibility(fields),
     )
 
 
-def query(username: str, document: QueryDoc) -> listing.Query:
+def query(username: str, document: QueryDoc, audience: str = Audience.OWNER) -> listing.Query:
     """Parse what to list; raise invalid_token, invalid_page_size, invalid_order and others."""
     fields = _fields(document)
     wanted = listing.Query(
@@ -102,9 +115,29 @@ def query(username: str, document: QueryDoc) -> listing.Query:
         _tags(fields, "tag"),
         _order(_text(fields, "order")),
         _page_size(fields.get("page_size")),
+        visibility=_visibility(fields),
+        audience=viewer(audience),
     )
     token = _text(fields, "start_token")
     return replace(wanted, after=_position(wanted, token)) if token else wanted
+
+
+def viewer(audience: str) -> Audience:
+    """Parse who looks at somebody's links; raise invalid_audience."""
+    try:
+        return Audience(audience)
+    except ValueError:
+        names = ", ".join(Audience)
+        raise InvalidInput("invalid_audience", f"An audience is {names}.", "audience") from None
+
+
+def visibility(value: str, field: str = "visibility") -> Visibility:
+    """Parse who may see a link; raise invalid_visibility."""
+    try:
+        return Visibility(value)
+    except ValueError:
+        names = ", ".join(Visibility)
+        raise InvalidInput("invalid_visibility", f"{field} is one of {names}.", field) from None
 
 
 def dump(link: domain.Link) -> LinkDoc:
@@ -148,6 +181,12 @@ def _tags(fields: Mapping[str, Any], name: str) -> frozenset[str]:
         message = f"{name} is a list, an object of tag: true, or a text with commas."
         raise InvalidInput("invalid_tag", message, name)
     return frozenset(tag.strip() for tag in value)
+
+
+def _visibility(fields: Mapping[str, Any]) -> Visibility | None:
+    """Return None where it is left out or empty."""
+    name = _text(fields, "visibility")
+    return visibility(name) if name else None
 
 
 def _order(text: str) -> listing.Order:
@@ -203,4 +242,6 @@ def _bytes(token: str) -> bytes:
 def _fingerprint(wanted: listing.Query, time: int, id_: int) -> bytes:
     patterns = [[pattern.part, pattern.text] for pattern in wanted.patterns]
     listing = [wanted.owner, patterns, sorted(wanted.tags), wanted.order.value, time, id_]
+    if wanted.visibilities != frozenset(Visibility):
+        listing.append(sorted(wanted.visibilities))
     return hashlib.blake2b(json.dumps(listing).encode(), digest_size=16).digest()

@@ -40,10 +40,13 @@ class LinkService(health.Health):
         self.links.delete(schemas.key(username, url))
 
     @rpc(expected_exceptions=ServiceError)
-    def get_links(self, username: str, query: schemas.QueryDoc | None = None) -> schemas.PageDoc:
-        """List one's links; raise ``invalid_regex``, ``invalid_token``, ``invalid_tag`` and others.
+    def get_links(
+        self, username: str, query: schemas.QueryDoc | None = None, audience: str = "owner"
+    ) -> schemas.PageDoc:
+        """List somebody's links; raise ``invalid_regex``, ``invalid_token`` and others.
 
-        A page may be short, even empty, where few links match: go on while there is a token.
+        ``audience`` says who looks: ``owner``, ``follower`` or ``anyone``. A page may be short,
+        even empty, where few links match: go on while there is a token.
         """
-        wanted = schemas.query(username, query or {})
+        wanted = schemas.query(username, query or {}, audience)
         return schemas.page(wanted, self.links.page(wanted))

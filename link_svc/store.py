@@ -4,15 +4,17 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Row, Select, TextClause, select, tuple_
+from sqlalchemy import Row, TextClause
 from sqlalchemy.orm import Session
 
 from chassis.database.transactions import each_statement_alone
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
-from link_svc import models, statements
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Visibility
-from link_svc.listing import Order, Page, Position, Query
+from link_svc import statements
+from link_svc.domain import Changes, Link, LinkKey, NewLink, Status
+from link_svc.listing import Page, Position, Query
+from link_svc.visibility import DEFAULT, Audience, Visibility, told
+from link_svc.walks import walk
 
 # How much of a collection one call looks through for what the filters let pass.
 SCAN_ROWS = 20_000
@@ -20,9 +22,6 @@ SCAN_SECONDS = 1.0
 _BATCH_ROWS = 100
 _LARGEST_BATCH_ROWS = 1000
 _TURN_SECONDS = 0.01
-
-_LINKS = models.Link.__table__.c
-_TAGGED = models.LinkTag.__table__.c
 
 
 class LinkStore:
@@ -42,41 +41,70 @@ class LinkStore:
                 title=new.title,
                 description=new.description,
                 tags=sorted(new.tags),
+                visibility=new.visibility,
                 quota=quota,
             )
             if row is None or row.id is None:
                 raise self._refusal(new.key, quota)
-            return self._tell("link.added", row)
+            link = _link(row)
+            self._tell(None, link, row.version)
+            return link
 
     def update(self, changes: Changes) -> Link:
         """Change a link; raise no_such_link or too_many_tags. No change makes no event."""
         with self.session.begin():
-            row = self._row(statements.LOCK, owner=changes.key.owner, url=changes.key.url)
-            if row is None:
-                raise _no_such_link()
-            old = _link(row)
+            id_, old = self._locked(changes.key)
             new = changes.apply(old)
             if new == old:
                 return old
             row = self._row(
                 statements.UPDATE,
-                id=row.id,
+                id=id_,
                 owner=old.owner,
                 title=new.title,
                 description=new.description,
                 tags=list(new.tags),
                 gone=sorted(set(old.tags) - set(new.tags)),
                 come=sorted(set(new.tags) - set(old.tags)),
+                visibility=new.visibility,
+                **_counts(old.visibility, new.visibility),
             )
-            return self._tell("link.updated", row)
+            assert row is not None
+            new = _link(row)
+            self._tell(old, new, row.version)
+            return new
 
     def delete(self, key: LinkKey) -> Link:
         """Delete a link and return it as it was; raise no_such_link."""
         with self.session.begin():
-            row = self._row(statements.DELETE, owner=key.owner, url=key.url)
-            if row is None:
-                raise _no_such_link()
-            return self._tell("link.deleted", row)
+            id_, link = self._locked(key)
+            counts = _counts(link.visibility, None)
+            row = self._row(statements.DELETE, id=id_, owner=link.owner, **counts)
+            assert row is not None
+            self._tell(link, None, row.version)
+            return link
+
+    def count(self, owner: str, audience: Audience) -> int:
+        """Return how many links of somebody's the audience may see."""
+        with each_statement_alone(self.session):
+            row = self._row(statements.OWNER, owner=owner)
+        if row is None:
+            return 0
+        counts = {Visibility.PRIVATE: row.private_count, Visibility.PUBLIC: row.public_count}
+        counts[Visibility.FOLLOWERS] = row.link_count - sum(counts.values())
+        return sum(counts[visibility] for visibility in audience.may_see)
+
+    def default_visibility(self, owner: str) -> Visibility:
+        """Return the visibility of a link that is added without one."""
+        with each_statement_alone(self.session):
+            row = self._row(statements.OWNER, owner=owner)
+        return Visibility(row.default_visibility) if row else DEFAULT
+
+    def set_default_visibility(self, owner: str, visibility: Visibility) -> None:
+        """Change the visibility of links that are added from now on without one."""
+        with self.session.begin():
+            values = {"owner": owner, "visibility": visibility}
+            self.session.execute(statements.SET_DEFAULT_VISIBILITY, values)
 
     def page(self, query: Query) -> Page:
         """Return the next part of the listing: a page, or less where matches are far between.
@@ -103,7 +131,12 @@ class LinkStore:
         return Page(links, None)
 
     def _scan(self, query: Query) -> Iterator[Row[Any]]:
-        """Yield what may match, in order, read in batches that grow."""
+        """Yield what may match, in order, read in batches that grow.
+
+        What the audience may not see is not even looked at: no time and no token tells of it.
+        """
+        if not query.visibilities:
+            return
         tag = self._narrowest(query)
         size = query.page_size + 1
         if query.patterns or len(query.tags) > 1:
@@ -111,7 +144,7 @@ class LinkStore:
         after = query.after
         while True:
             with each_statement_alone(self.session):
-                rows = self.session.execute(_listing(query, tag, after).limit(size)).all()
+                rows = self.session.execute(walk(query, tag, after, size)).all()
             yield from rows
             if len(rows) < size:
                 return
@@ -123,40 +156,37 @@ class LinkStore:
         if len(query.tags) < 2:
             return next(iter(query.tags), None)
         with each_statement_alone(self.session):
-            row = self._row(statements.RAREST, owner=query.owner, tags=sorted(query.tags))
+            row = self._row(
+                statements.RAREST,
+                owner=query.owner,
+                tags=sorted(query.tags),
+                visibilities=sorted(query.visibilities),
+            )
         return row.tag if row else None
 
     def _row(self, statement: TextClause, **values: Any) -> Row[Any] | None:
         return self.session.execute(statement, values).one_or_none()
 
-    def _tell(self, event_type: str, row: Row[Any] | None) -> Link:
-        """Record the event of a change that has been made; return the link."""
-        assert row is not None
-        link = _link(row)
-        self.dispatch(event_type, link.owner, {"link": link.document(), "version": row.version})
-        return link
+    def _locked(self, key: LinkKey) -> tuple[int, Link]:
+        """Return a link and its id; its owner's other changes wait from here on."""
+        row = self._row(statements.LOCK, owner=key.owner, url=key.url)
+        if row is None:
+            raise NotFound("no_such_link", "You have no link with this URL.", "url")
+        return row.id, _link(row)
+
+    def _tell(self, before: Link | None, after: Link | None, version: int) -> None:
+        """Record the event of a change that has been made, if others are told of it."""
+        event_type = told(_visibility(before), _visibility(after))
+        link = after or before
+        assert link is not None
+        if event_type:
+            data = {"link": link.told(event_type), "version": version}
+            self.dispatch(event_type, link.owner, data)
 
     def _refusal(self, key: LinkKey, quota: int) -> ServiceError:
         if self._row(statements.EXISTS, owner=key.owner, url=key.url):
             return AlreadyExists("link_exists", "You have a link with this URL already.", "url")
         return LimitExceeded("too_many_links", f"You have {quota} links, the most one can have.")
-
-
-def _listing(query: Query, tag: str | None, after: Position | None) -> Select[Any]:
-    """Select the owner's links in order; every variant is one range scan of an index."""
-    key = (_LINKS.created_at, _LINKS.id)
-    statement = select(*_LINKS)
-    if tag is None:
-        statement = statement.where(_LINKS.owner == query.owner)
-    else:
-        key = (_TAGGED.created_at, _TAGGED.link_id)
-        statement = statement.join(models.LinkTag, _TAGGED.link_id == _LINKS.id)
-        statement = statement.where(_TAGGED.owner == query.owner, _TAGGED.tag == tag)
-    newest = query.order is Order.NEWEST
-    if after is not None:
-        bound = tuple_(after.created_at, after.id)
-        statement = statement.where(tuple_(*key) < bound if newest else tuple_(*key) > bound)
-    return statement.order_by(*(column.desc() if newest else column for column in key))
 
 
 def _link(row: Row[Any]) -> Link:
@@ -173,5 +203,14 @@ def _link(row: Row[Any]) -> Link:
     )
 
 
-def _no_such_link() -> NotFound:
-    return NotFound("no_such_link", "You have no link with this URL.", "url")
+def _visibility(link: Link | None) -> Visibility | None:
+    return link.visibility if link else None
+
+
+def _counts(before: Visibility, after: Visibility | None) -> dict[str, int]:
+    """Return what a change adds to its owner's counters."""
+    return {
+        "told": int(told(before, after) != ""),
+        "private": (after is Visibility.PRIVATE) - (before is Visibility.PRIVATE),
+        "public": (after is Visibility.PUBLIC) - (before is Visibility.PUBLIC),
+    }

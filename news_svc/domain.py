@@ -23,11 +23,12 @@ _TOKEN = struct.Struct(">cQ")
 
 
 class EventType(StrEnum):
-    """What happened to a link."""
+    """What happened to a link; nobody reads that it was hidden, nor what it was before."""
 
     LINK_ADDED = "link.added"
     LINK_UPDATED = "link.updated"
     LINK_DELETED = "link.deleted"
+    LINK_HIDDEN = "link.hidden"
 
 
 class Order(StrEnum):

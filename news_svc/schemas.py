@@ -21,6 +21,8 @@ _EVENT_TYPES = {
     domain.EventType.LINK_DELETED: news_pb2.LINK_DELETED,
 }
 _ORDERS = {news_pb2.OLDEST: domain.Order.OLDEST, news_pb2.NEWEST: domain.Order.NEWEST}
+# Of a visibility that we do not know, nobody reads. Events from before there were any have none.
+_SHOWN = ("followers", "public")
 _FOLLOWS = {"follow.added": True, "follow.removed": False}
 
 
@@ -34,16 +36,20 @@ class UsernamesDoc(TypedDict):
 def published(event: "CloudEvent", sequence: int) -> domain.Published:
     """Read an event of ``link-events``: data ``{"link": {"url", "title"}, "version"}``.
 
+    A ``link`` may have a ``visibility``, and one that was hidden has no title.
+
     Raise ``unknown_event_type`` or ``invalid_event``; unknown fields are ignored.
     """
     if event.type not in set(domain.EventType):
         raise _unknown(event.type)
     link = _field(event.data, "link", dict)
+    shown = link.get("visibility", "followers") in _SHOWN
+    kind = domain.EventType(event.type) if shown else domain.EventType.LINK_HIDDEN
     happened = domain.Event(
-        type=domain.EventType(event.type),
+        type=kind,
         author=event.subject,
         url=_field(link, "url", str),
-        title=_field(link, "title", str),
+        title="" if kind is domain.EventType.LINK_HIDDEN else _field(link, "title", str),
         time=_utc(event.time),
     )
     version = _field(event.data, "version", int)

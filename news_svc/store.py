@@ -1,7 +1,8 @@
 """The feeds, in Valkey: a cache of what the streams say, which may be thrown away.
 
     author:<name>         sorted set: ids of the author's latest events, by stream sequence
-    author-events:<name>  hash: event id → body, of the same events; "" → version of the last
+    author-events:<name>  hash: event id → body, of the same events; "" → version of the last;
+                          "hidden <URL>" → where in the stream that link was hidden last
     feed:<user>           sorted set: "<author>/<event id>", by stream sequence
     clock                 hash: the time (see lua/clock.lua), since when, and of which server;
                           the horizon, up to which all feeds have all events
@@ -10,6 +11,10 @@ Authors' sets and feeds are cut to the same length N, and therefore no feed need
 author's hash has dropped: N events of that author are newer, and whoever follows the author has
 those N in the feed, so that the older one is not among the feed's N latest. Between an event's
 ``record`` and its ``deliver`` a feed still holds such an event; ``read`` passes over it.
+
+A link that its author hides is in nobody's feed from the moment of that event's ``record``: neither
+that event nor any of the same link before it is read. They keep their places, so that no feed needs
+an event that it has dropped, and hiding writes to no feed what is not written anyway.
 
 Events that follow each other in the stream are written together, author by author. Readers see them
 when all are in all feeds: nobody who goes on from a later one misses an earlier one.

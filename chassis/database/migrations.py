@@ -1,5 +1,6 @@
 """What the ``env.py`` of every service's migrations does: one URI, short locks, one at a time."""
 
+import time
 from pathlib import Path
 
 from alembic import context
@@ -10,7 +11,8 @@ from chassis.database.postgres import database_url
 
 # A migration that waits for a lock makes everyone behind it wait too: better give up and try again.
 _LOCK_TIMEOUT = text("SET lock_timeout = '3s'")
-_ONE_AT_A_TIME = text("SELECT pg_advisory_lock(hashtext('migrations'))")
+_ONE_AT_A_TIME = text("SELECT pg_try_advisory_lock(hashtext('migrations'))")
+_AGAIN_SECONDS = 0.2
 
 
 def run(service: str, metadata: MetaData) -> None:
@@ -35,7 +37,10 @@ def run(service: str, metadata: MetaData) -> None:
 
 def _run_on(connection: Connection, metadata: MetaData) -> None:
     # Two replicas that start together must not migrate together; the lock ends with the connection.
-    connection.execute(_ONE_AT_A_TIME)
+    # Asked for again and again: CREATE INDEX CONCURRENTLY waits for whoever waits in a statement.
+    while not connection.scalar(_ONE_AT_A_TIME):
+        connection.rollback()
+        time.sleep(_AGAIN_SECONDS)
     connection.execute(_LOCK_TIMEOUT)
     connection.commit()
     context.configure(

@@ -35,6 +35,44 @@ local function version_of(author, epoch)
   end
 end
 
+local function field_of(event)
+  return 'hidden ' .. event.url
+end
+
+-- Keep an event among its author's latest.
+local function keep(author, id, sequence, body)
+  local bodies = 'author-events:' .. author
+  redis.call('ZADD', 'author:' .. author, sequence, id)
+  redis.call('HSET', bodies, id, body)
+  local event = cjson.decode(body)
+  if event.type == 'link.hidden' then
+    local last = tonumber(redis.call('HGET', bodies, field_of(event)) or 0)
+    redis.call('HSET', bodies, field_of(event), math.max(last, tonumber(sequence)))
+  end
+end
+
+-- Keep no more than some of an author's latest. What an event has hidden is older than it.
+local function cut(author, length)
+  local latest, bodies = 'author:' .. author, 'author-events:' .. author
+  local old = redis.call('ZRANGE', latest, 1, -length - 1, 'WITHSCORES')
+  for i = 1, #old, 2 do
+    local body = redis.call('HGET', bodies, old[i])
+    local event = body and cjson.decode(body) or {}
+    if event.type == 'link.hidden'
+      and tonumber(redis.call('HGET', bodies, field_of(event))) == tonumber(old[i + 1]) then
+      redis.call('HDEL', bodies, field_of(event))
+    end
+    redis.call('ZREM', latest, old[i])
+    redis.call('HDEL', bodies, old[i])
+  end
+end
+
+-- Whether nobody reads an event, because its link was hidden by it or later.
+local function is_hidden(author, sequence, body)
+  local last = redis.call('HGET', 'author-events:' .. author, field_of(cjson.decode(body)))
+  return last and tonumber(sequence) <= tonumber(last)
+end
+
 -- The tick at which a feed was begun and whether it is complete, or nil if it is lost.
 local function state_of(user, epoch)
   local first = redis.call('ZRANGE', 'feed:' .. user, 0, 0, 'WITHSCORES')

@@ -1,6 +1,6 @@
 -- Read events of a feed, up to the horizon, with their bodies: sequence, body, sequence, body … or
 -- nothing if the feed is lost. An event without a body has left its author's latest, and therefore
--- every feed: see store.py.
+-- every feed, and one that is hidden is not read: see store.py.
 -- ARGV: username, number of events, order (oldest or newest), sequence of the last one read or ''
 local feed, wanted = 'feed:' .. ARGV[1], tonumber(ARGV[2])
 local epoch = now()
@@ -23,8 +23,10 @@ repeat
     local author, id = string.match(members[i], '^([^/]+)/(.+)$')
     local body = redis.call('HGET', 'author-events:' .. author, id)
     if body and #found < 2 * wanted then
-      table.insert(found, members[i + 1])
-      table.insert(found, body)
+      if not is_hidden(author, members[i + 1], body) then
+        table.insert(found, members[i + 1])
+        table.insert(found, body)
+      end
     elseif not body and not version_of(author, epoch) then
       redis.call('DEL', feed)
       return nil

@@ -23,10 +23,7 @@ end
 if version > last + 1 and ARGV[7] ~= '1' then
   return -1
 end
-redis.call('ZADD', latest, sequence, id)
-redis.call('HSET', bodies, id, ARGV[6], '', version)
-for _, old in ipairs(redis.call('ZRANGE', latest, 1, -length - 1)) do
-  redis.call('ZREM', latest, old)
-  redis.call('HDEL', bodies, old)
-end
+keep(author, id, sequence, ARGV[6])
+redis.call('HSET', bodies, '', version)
+cut(author, length)
 return tick

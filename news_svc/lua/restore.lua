@@ -17,8 +17,7 @@ end
 local first = redis.call('ZRANGE', latest, -ARGV[4], -ARGV[4], 'WITHSCORES')[2]
 for i = 5, #ARGV, 3 do
   if not first or tonumber(ARGV[i + 1]) >= tonumber(first) then
-    redis.call('ZADD', latest, ARGV[i + 1], ARGV[i])
-    redis.call('HSET', bodies, ARGV[i], ARGV[i + 2])
+    keep(author, ARGV[i], ARGV[i + 1], ARGV[i + 2])
   end
 end
 redis.call('HSET', bodies, '', math.max(version, last or 0))

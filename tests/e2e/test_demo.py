@@ -19,10 +19,13 @@ def demo(system: System | None, *arguments: str | Path) -> subprocess.CompletedP
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 
 
-def everyones_links() -> dict[str, set[str]]:
-    """Return which links of the sample each person is given."""
-    urls = [bookmark.url for bookmark in bookmarks.read(SAMPLE)]
-    return {name: set(urls[place :: len(NAMES)]) for place, name in enumerate(NAMES)}
+def everyones_links(private: bool) -> dict[str, set[str]]:
+    """Return which links of the sample each person is given, and keeps private or not."""
+    given = list(bookmarks.read(SAMPLE))
+    return {
+        name: {each.url for each in given[place :: len(NAMES)] if each.private == private}
+        for place, name in enumerate(NAMES)
+    }
 
 
 def news_of(system: System, name: str) -> Counter[tuple[str, str]]:
@@ -41,15 +44,15 @@ def news_of(system: System, name: str) -> Counter[tuple[str, str]]:
 def test_demo_brings_every_link_to_every_follower_once_however_often_it_runs(
     system: System,
 ) -> None:
-    links = everyones_links()
-    total = sum(map(len, links.values()))
+    links, secrets = everyones_links(private=False), everyones_links(private=True)
+    total = sum(map(len, (*links.values(), *secrets.values())))
     first, second = demo(system), demo(system)
     assert first.returncode == 0, first.stderr
     assert f"links added: {total}, already there: 0, refused: 0\n" in first.stdout
     assert second.returncode == 0, second.stderr
     assert f"links added: 0, already there: {total}, refused: 0\n" in second.stdout
 
-    sample = set().union(*links.values())
+    sample = set().union(*links.values(), *secrets.values())
     for name, followed in people.follows(NAMES).items():
         expected = {(author, url) for author in followed for url in links[author]}
         # Other tests share the system, and perhaps the names: only the sample's links count.

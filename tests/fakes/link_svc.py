@@ -9,6 +9,7 @@ from typing import Any
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound
 from link_svc.domain import Changes, Link, LinkKey, NewLink
 from link_svc.listing import Order, Page, Position, Query
+from link_svc.visibility import DEFAULT, Audience, Visibility, told
 
 Dispatch = Callable[[str, str, dict[str, Any]], None]
 
@@ -20,6 +21,7 @@ class FakeLinkStore:
         self.dispatch = dispatch
         self.links: dict[LinkKey, tuple[Position, Link]] = {}
         self.versions: Counter[str] = Counter()
+        self.defaults: dict[str, Visibility] = {}
         self.last_id = 0
 
     def add(self, new: NewLink, quota: int) -> Link:
@@ -37,9 +39,11 @@ class FakeLinkStore:
             tags=tuple(sorted(new.tags)),
             created_at=now,
             updated_at=now,
+            visibility=new.visibility or self.default_visibility(new.key.owner),
         )
         self.links[new.key] = (Position(now, self.last_id), link)
-        return self._tell("link.added", link)
+        self._tell(None, link)
+        return link
 
     def update(self, changes: Changes) -> Link:
         position, old = self._find(changes.key)
@@ -48,12 +52,24 @@ class FakeLinkStore:
             return old
         new = replace(new, updated_at=datetime.now(UTC))
         self.links[changes.key] = (position, new)
-        return self._tell("link.updated", new)
+        self._tell(old, new)
+        return new
 
     def delete(self, key: LinkKey) -> Link:
         _, link = self._find(key)
         del self.links[key]
-        return self._tell("link.deleted", link)
+        self._tell(link, None)
+        return link
+
+    def count(self, owner: str, audience: Audience) -> int:
+        found = (link for _, link in self.links.values() if link.owner == owner)
+        return sum(link.visibility in audience.may_see for link in found)
+
+    def default_visibility(self, owner: str) -> Visibility:
+        return self.defaults.get(owner, DEFAULT)
+
+    def set_default_visibility(self, owner: str, visibility: Visibility) -> None:
+        self.defaults[owner] = visibility
 
     def page(self, query: Query) -> Page:
         newest = query.order is Order.NEWEST
@@ -74,11 +90,13 @@ class FakeLinkStore:
             raise NotFound("no_such_link", "You have no link with this URL.", "url")
         return self.links[key]
 
-    def _tell(self, event_type: str, link: Link) -> Link:
-        self.versions[link.owner] += 1
-        data = {"link": link.document(), "version": self.versions[link.owner]}
-        self.dispatch(event_type, link.owner, data)
-        return link
+    def _tell(self, before: Link | None, after: Link | None) -> None:
+        kind = told(*(link.visibility if link else None for link in (before, after)))
+        link = after or before
+        if kind and link:
+            self.versions[link.owner] += 1
+            data = {"link": link.told(kind), "version": self.versions[link.owner]}
+            self.dispatch(kind, link.owner, data)
 
 
 def _sort_key(row: tuple[Position, Link]) -> tuple[datetime, int]:

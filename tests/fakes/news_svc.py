@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chassis import errors
-from news_svc.domain import NewsQuery, Order, Page, Published, firsts
+from news_svc.domain import EventType, NewsQuery, Order, Page, Published, firsts
 from news_svc.schemas import UsernamesDoc
 from news_svc.store import Lost
 
@@ -134,7 +134,7 @@ class FakeFeedStore:
         if feed is None or not feed.complete or horizon is None:
             raise Lost
         events = sorted(
-            (one for one in feed.events.values() if one.sequence <= horizon and self._is_kept(one)),
+            (one for one in feed.events.values() if one.sequence <= horizon and self._is_read(one)),
             key=lambda one: one.sequence,
             reverse=query.order is Order.NEWEST,
         )
@@ -147,8 +147,14 @@ class FakeFeedStore:
             raise Lost
         return feed
 
-    def _is_kept(self, published: Published) -> bool:
-        return published.id in self._authors[published.event.author].latest
+    def _is_read(self, published: Published) -> bool:
+        latest = self._authors[published.event.author].latest
+        return published.id in latest and not any(
+            one.event.type is EventType.LINK_HIDDEN
+            and one.event.url == published.event.url
+            and one.sequence >= published.sequence
+            for one in latest.values()
+        )
 
 
 class FakeHistory:

@@ -1,7 +1,8 @@
 """Random histories: in the end a feed is what the stream and the social graph say, no more.
 
-Events are handled late, repeatedly, half (a crash), and while somebody follows or leaves; and
-whatever the store holds is lost at any time, as a whole or in part, and is made anew.
+Links are added, hidden, and shown again. Events are handled late, repeatedly, half (a crash), and
+while somebody follows or leaves; and whatever the store holds is lost at any time, as a whole or in
+part, and is made anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ READERS = ["bob", "cat"]
 AUTHORS = ["ann", "ann-b", "cat"]
 reader = st.sampled_from(READERS)
 author = st.sampled_from(AUTHORS)
+url = st.sampled_from(["https://example.org/1", "https://example.org/ü🎈"])
 fraction = st.floats(0, 1, exclude_max=True)
 
 
@@ -136,9 +138,35 @@ class Histories(RuleBasedStateMachine):
     @rule(author=author, times=st.integers(1, LENGTH + 1))
     def change_links(self, author, times):
         for _ in range(times):
-            version = self.next_version(author)
-            link = {"url": f"https://example.org/{version}", "title": ""}
-            self.links.publish("link.added", author, {"link": link, "version": version})
+            self.change_a_link(author, f"https://example.org/new/{self.versions.get(author)}")
+
+    @rule(author=author, url=url)
+    def change_a_link(self, author, url):
+        version = self.next_version(author)
+        link = {"url": url, "title": f"{author}-{version}"}
+        self.links.publish("link.updated", author, {"link": link, "version": version})
+
+    @rule(author=author, url=url)
+    def hide_a_link(self, author, url):
+        data = {"link": {"url": url}, "version": self.next_version(author)}
+        self.links.publish("link.hidden", author, data)
+
+    @rule(reader=reader, author=author, url=url)
+    def hide_a_link_amid_a_walk(self, reader, author, url):
+        """Who goes on from a token neither misses nor repeats what is not hidden."""
+        self.links.handle_all()
+        everything = self.read(reader, LENGTH, Order.OLDEST)
+        first = self.service.feeds.read(NewsQuery.new(reader, "", 1, Order.OLDEST))
+        self.hide_a_link(author, url)
+        self.links.handle_all()
+        read, token = [_id(one) for one in first.events], first.next_token
+        while token:
+            page = self.service.feeds.read(NewsQuery.new(reader, token, 1, Order.OLDEST))
+            read += [_id(one) for one in page.events]
+            token = page.next_token
+        assert len(set(read)) == len(read)
+        assert set(read) <= set(everything)
+        assert set(read) >= set(self.read(reader, LENGTH, Order.OLDEST))
 
     @rule(follower=reader, followed=author)
     def follow_or_leave(self, follower, followed):
@@ -282,9 +310,19 @@ class Histories(RuleBasedStateMachine):
         self.everything_settles(size=2)
 
     def expected(self, reader: str) -> list[str]:
-        unique = {event.id: event.subject for event in self.links.events}
-        followed = [id_ for id_, author in unique.items() if (reader, author) in self.graph.pairs]
-        return followed[-LENGTH:]
+        """Return those of the latest whose links have not been hidden by or after them."""
+        unique = {event.id: event for event in self.links.events}.values()
+        followed = [one for one in unique if (reader, one.subject) in self.graph.pairs]
+        hidden = {
+            (event.subject, event.data["link"]["url"]): n
+            for n, event in enumerate(followed)
+            if event.type == "link.hidden"
+        }
+        return [
+            event.id
+            for n, event in list(enumerate(followed))[-LENGTH:]
+            if n > hidden.get((event.subject, event.data["link"]["url"]), -1)
+        ]
 
     def go_on(self, reader: str) -> None:
         """Read on, as a client does that has kept the place where it was."""
@@ -311,7 +349,7 @@ class Histories(RuleBasedStateMachine):
 
 
 def _id(event: Event) -> str:
-    return f"{event.author}-{event.url.rpartition('/')[2]}"
+    return event.title
 
 
 def run(make: Callable[[], Histories], examples: int) -> None:

@@ -46,8 +46,19 @@ def a_published(author: str, version: int, sequence: int, title: str = "Ünïcod
     return Published(event, f"{author}-{version}", version, sequence)
 
 
+def a_hidden(author: str, version: int, sequence: int, hides: int) -> Published:
+    """Return the event that hides what the author's event of another version told of."""
+    told = a_published(author, hides, sequence).event
+    event = Event(EventType.LINK_HIDDEN, author, told.url, "", told.time)
+    return Published(event, f"{author}-{version}", version, sequence)
+
+
 def publish(feeds: Feeds, author: str, version: int, sequence: int, to: str = "bob") -> None:
-    published = a_published(author, version, sequence)
+    give(feeds, a_published(author, version, sequence), to)
+
+
+def give(feeds: Feeds, published: Published, to: str = "bob") -> None:
+    sequence = published.sequence
     moment = feeds.record(published, LENGTH, restored=True)
     if moment:
         feeds.deliver([(published, moment)], [to], LENGTH)
@@ -319,6 +330,62 @@ def test_smaller_length_holds_at_once(feeds):
     feeds.deliver([(published, moment)], ["bob"], 1)
     feeds.advance(4, moment)
     assert versions(read(feeds)) == ["ann 4"]
+
+
+def test_hidden_link_is_in_no_feed_as_soon_as_it_is_recorded(feeds):
+    publish(feeds, "ann", 1, 1)
+    publish(feeds, "cat", 1, 2)  # the same URL, but her own link
+    publish(feeds, "ann", 2, 3)
+    first = read(feeds, size=1)
+    feeds.record(a_hidden("ann", 3, 4, hides=1), LENGTH)
+    assert versions(read(feeds)) == ["cat 1", "ann 2"]
+    assert versions(read(feeds, token=first.next_token)) == ["cat 1", "ann 2"]
+    give(feeds, a_hidden("ann", 3, 4, hides=1))
+    assert versions(read(feeds)) == ["cat 1", "ann 2"]
+
+
+def test_link_that_is_shown_again_is_news_from_then_on(feeds):
+    publish(feeds, "ann", 1, 1)
+    give(feeds, a_hidden("ann", 2, 2, hides=1))
+    again = a_published("ann", 1, 3)
+    give(feeds, Published(again.event, "ann-3", 3, 3))
+    assert versions(read(feeds)) == ["ann 1"]
+    assert read(feeds, size=1).next_token == ""
+    give(feeds, a_hidden("ann", 2, 2, hides=1))  # once more
+    assert versions(read(feeds)) == ["ann 1"]
+
+
+def test_event_that_comes_after_it_was_hidden_is_hidden(feeds):
+    feeds.restore("ann", [a_hidden("ann", 3, 30, hides=1)], feeds.moment(), LENGTH)
+    feeds.restore("ann", [a_published("ann", 1, 10)], feeds.moment(), LENGTH)
+    for published in (a_published("ann", 1, 10), a_hidden("ann", 3, 30, hides=1)):
+        give(feeds, published)
+    assert read(feeds).events == ()
+
+
+def test_what_is_hidden_keeps_its_place(feeds):
+    """Or a feed would need what it has dropped, and be another when it is made anew."""
+    for version in range(1, 4):
+        publish(feeds, "ann", version, version)
+    publish(feeds, "cat", 1, 4)
+    give(feeds, a_hidden("cat", 2, 5, hides=1))
+    begun = feeds.begin("dave")
+    feeds.gather("dave", begun, ["ann", "cat"], LENGTH)
+    feeds.complete("dave", begun)
+    assert versions(read(feeds)) == versions(read(feeds, "dave")) == ["ann 3"]
+
+
+def test_valkey_forgets_that_a_link_was_hidden_with_all_that_came_before(client):
+    feeds = opened(FeedStore(client))
+    for version in range(1, 4):
+        publish(feeds, "ann", version, version)
+    for version in range(4, 7):
+        give(feeds, a_hidden("ann", version, version, hides=version - 3))
+    give(feeds, a_hidden("ann", 7, 7, hides=1))
+    assert len(client.hkeys("author-events:ann")) == 1 + 3 + 3
+    for version in range(8, 11):
+        publish(feeds, "ann", version, version)
+    assert len(client.hkeys("author-events:ann")) == 1 + 3
 
 
 def test_nothing_is_trusted_of_a_server_that_has_started_again(client):

@@ -24,6 +24,7 @@ def test_link_has_the_names_of_the_api() -> None:
                 "Description": "A bus",
                 "Tags": {"bus": True, "go": True},
                 "Status": "pending",
+                "Visibility": "public",
                 "CreatedAt": "2026-11-22T10:00:00.000001Z",
                 "UpdatedAt": "2026-11-22T11:00:00.000001Z",
             }

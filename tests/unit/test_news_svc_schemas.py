@@ -36,6 +36,26 @@ def test_link_event_is_read_with_its_place():
     assert schemas.published(a_link_event(), 17) == expected
 
 
+@pytest.mark.parametrize("visibility", ["followers", "public"])
+def test_link_event_of_who_may_be_read_is_read(visibility):
+    link = {"url": "https://example.org/", "title": "Ex", "visibility": visibility}
+    event = a_link_event(data={"link": link, "version": 3})
+    assert schemas.published(event, 17) == schemas.published(a_link_event(), 17)
+
+
+@pytest.mark.parametrize("visibility", ["private", "a later release's", None, ["public"]])
+def test_link_event_of_who_may_not_be_read_hides_the_link(visibility):
+    link = {"url": "https://example.org/", "title": "Secret", "visibility": visibility}
+    event = schemas.published(a_link_event(data={"link": link, "version": 3}), 17).event
+    assert (event.type, event.url, event.title) == ("link.hidden", link["url"], "")
+
+
+def test_hidden_link_needs_no_title():
+    link = {"url": "https://example.org/"}
+    event = a_link_event(type="link.hidden", data={"link": link, "version": 3})
+    assert schemas.published(event, 17).event.type is domain.EventType.LINK_HIDDEN
+
+
 def test_link_event_of_another_zone_is_read_as_utc():
     there = NOON.astimezone(timezone(timedelta(hours=5)))
     assert schemas.published(a_link_event(time=there), 1).event.time.tzinfo is UTC
@@ -103,7 +123,7 @@ def test_request_in_no_known_order_is_refused():
     assert refused.value.code == "invalid_order"
 
 
-@pytest.mark.parametrize("kind", domain.EventType)
+@pytest.mark.parametrize("kind", [each for each in domain.EventType if each != "link.hidden"])
 def test_page_is_written(kind):
     event = domain.Event(kind, "ann", "https://example.org/?q=ü", "Ü", NOON)
     response = schemas.news_page(domain.Page((event,), "next"))
