@@ -1,7 +1,7 @@
 """What the public API answers: the shape of each body, and how it is made of a service's result."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -103,9 +103,9 @@ class Home(TypedDict):
 
     err: Ok
     name: Literal["Delinkcious"]
-    version: str
-    sign_in: str
-    api: str
+    version: Annotated[str, Meta(examples=["1.0.0"])]
+    sign_in: Annotated[str, Meta(examples=["https://example.org/login"])]
+    api: Annotated[str, Meta(examples=["https://example.org/v1.0"])]
 
 
 class SignedIn(TypedDict):
@@ -113,8 +113,33 @@ class SignedIn(TypedDict):
 
     err: Ok
     username: Annotated[str, Meta(examples=["alice"])]
-    access_token: Annotated[str, Meta(description="To be sent as Access-Token.")]
+    access_token: Annotated[
+        str, Meta(description="To be sent as Access-Token.", examples=["dlk_…"])
+    ]
     expires_at: Moment
+
+
+class Health(TypedDict):
+    """How the gateway is, and what it needs."""
+
+    status: Literal["live", "ready", "not ready"]
+    dependencies: NotRequired[dict[str, Literal["up", "away"]]]
+    waiting_for: NotRequired[list[str]]
+
+
+class Problem(TypedDict):
+    """An error: a problem document (RFC 9457)."""
+
+    type: Annotated[str, Meta(examples=["about:blank"])]
+    title: Annotated[str, Meta(description="The status in words.", examples=["Bad Request"])]
+    status: Annotated[int, Meta(examples=[400])]
+    code: Annotated[
+        str, Meta(description="Names the fact; stays the same.", examples=["missing_url"])
+    ]
+    err: Annotated[str, Meta(description="A sentence for a person.", examples=["url is missing."])]
+    detail: NotRequired[Annotated[str, Meta(description="The same.", examples=["url is missing."])]]
+    field: NotRequired[Annotated[str, Meta(description="What is wrong.", examples=["url"])]]
+    request_id: NotRequired[Annotated[str, Meta(description="Names the request in the logs.")]]
 
 
 DONE: Done = {"err": ""}

@@ -23,6 +23,8 @@ P = TypeVar("P")
 Handler = Callable[..., Any]
 # What a token must be good for; "account" is what only a person who has signed in may do.
 Scope = Literal["read", "write", "account"]
+# What may be asked next: the name of a handler, and where its parameters are found.
+Leads = dict[str, dict[str, str]]
 
 PREFIX = "/v1.0"
 ALIAS = "/v1"
@@ -57,7 +59,13 @@ class Route:
     takes: type
     answers: tuple[Body, ...]
     refuses: tuple[ServiceError, ...]
+    leads: Leads
     handler: Handler
+
+    @property
+    def room(self) -> str:
+        """What the route belongs to: ``links``, ``people`` …"""
+        return self.handler.__module__.rpartition(".")[2]
 
 
 def api(method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:
@@ -78,6 +86,7 @@ def route(
     takes: type = parameters.Nothing,
     answers: Any = answers.Done,
     refuses: tuple[ServiceError, ...] = (),
+    leads: Leads | None = None,
     reads: bool = True,
     **options: Any,
 ) -> Callable[[Handler], Handler]:
@@ -87,6 +96,7 @@ def route(
     ``takes``: the TypedDict of its parameters; without ``reads`` the handler reads them itself.
     ``answers``: the TypedDict of its JSON, or one or more of Body.
     ``refuses``: the errors that are this route's own, beside those of all routes.
+    ``leads``: which routes are for what has been answered, as OpenAPI's links say it.
     ``options`` are those of ``http.http``.
     """
     bodies = answers if isinstance(answers, tuple) else (answers,)
@@ -99,7 +109,7 @@ def route(
             username = auth.caller(request, service.users, scope) if scope else ""
             return handler(service, Call(request, username, reader.request(request)))
 
-        declared = Route(method, path, scope, takes, bodies, refuses, handler)
+        declared = Route(method, path, scope, takes, bodies, refuses, leads or {}, handler)
         answer.route = declared  # type: ignore[attr-defined]
         return http.http(method, path, **options)(answer)
 
@@ -107,9 +117,9 @@ def route(
 
 
 def routes(service: type) -> list[Route]:
-    """Return what the methods of a service and its bases declare."""
+    """Return what the methods of a service and its bases declare, in the order of the bases."""
     methods = [method for base in service.__mro__ for method in vars(base).values()]
-    return [method.route for method in methods if hasattr(method, "route")]
+    return [method.route for method in methods if isinstance(getattr(method, "route", None), Route)]
 
 
 def _json(schema: Any) -> Body:

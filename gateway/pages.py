@@ -47,9 +47,9 @@ def explained(handler: Handler) -> Handler:
 
 def home(public_url: str, *, development: bool) -> Response:
     """Say what this is and where to sign in."""
-    return _page(
+    return page(
         "Delinkcious",
-        _fill(
+        fill(
             "home.html",
             api=f"{public_url}/v1.0",
             sign_in=f"{public_url}/login",
@@ -63,7 +63,7 @@ def home(public_url: str, *, development: bool) -> Response:
 def signed_in(public_url: str, answer: dict[str, Any], onward: str) -> Response:
     """Show a person their token and the first commands; ``onward`` is where they came from."""
     link = Markup('<p><a class="button" href="{}">Continue</a></p>').format(onward)
-    body = _fill(
+    body = fill(
         "signed_in.html",
         username=answer["username"],
         who=", ".join(filter(None, (answer["name"], answer["email"]))),
@@ -73,13 +73,13 @@ def signed_in(public_url: str, answer: dict[str, Any], onward: str) -> Response:
         expires=_in_words(answer["expires_at"]),
         steps=_steps(f"{public_url}/v1.0", answer["access_token"]),
     )
-    return _page("Signed in · Delinkcious", body, home=f"{public_url}/")
+    return page("Signed in · Delinkcious", body, home=f"{public_url}/")
 
 
 def problem(public_url: str, error: errors.ServiceError) -> Response:
     """Tell a person why they could not be signed in."""
     http_status = status.HTTP_STATUS[type(error)]
-    body = _fill(
+    body = fill(
         "problem.html",
         heading="You are not signed in",
         message=error.message,
@@ -87,15 +87,15 @@ def problem(public_url: str, error: errors.ServiceError) -> Response:
         status=int(http_status),
         code=error.code,
     )
-    response = _page("Not signed in · Delinkcious", body, home=f"{public_url}/")
+    response = page("Not signed in · Delinkcious", body, home=f"{public_url}/")
     response.status_code = http_status
     return problems.tells_of(response, error.code)
 
 
 def identity(public_url: str, login: str, wrong: str = "") -> Response:
     """Ask for a name: the page of the development identity provider."""
-    body = _fill("identity.html", login=login, wrong=wrong)
-    response = _page(
+    body = fill("identity.html", login=login, wrong=wrong)
+    response = page(
         "Development sign-in · Delinkcious",
         body,
         home=f"{public_url}/",
@@ -117,7 +117,7 @@ def _steps(api: str, token: str) -> Markup:
         "Log out": f"{curl} -X POST {api.removesuffix('/v1.0')}/logout",
     }
     return Markup().join(
-        _fill("step.html", name=f"step-{number}", words=words, command=command)
+        fill("step.html", name=f"step-{number}", words=words, command=command)
         for number, (words, command) in enumerate(steps.items())
     )
 
@@ -127,14 +127,15 @@ def _in_words(moment: str) -> str:
     return f"{when:%-d %B %Y, %H:%M} UTC"
 
 
-def _page(title: str, body: Markup, *, home: str, form_action: str = "'none'") -> Response:
-    style, script = _text("style.css"), _text("copy.js")
+def page(title: str, body: Markup, *, home: str, form_action: str = "'none'") -> Response:
+    """Return a page in the layout of all."""
+    style, script = text("style.css"), text("copy.js")
     policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
         f"img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     )
     return Response(
-        _fill("layout.html", title=title, body=body, style=style, script=script, home=home),
+        fill("layout.html", title=title, body=body, style=style, script=script, home=home),
         mimetype="text/html",
         headers={
             "Cache-Control": "no-store",
@@ -146,17 +147,18 @@ def _page(title: str, body: Markup, *, home: str, form_action: str = "'none'") -
     )
 
 
-def _fill(template: str, **values: object) -> Markup:
+def fill(template: str, **values: object) -> Markup:
     """Fill the template; whatever is not Markup already is escaped."""
-    return _text(template).format(**values)
+    return text(template).format(**values)
 
 
 @cache
-def _text(name: str) -> Markup:
+def text(name: str) -> Markup:
+    """Return a template, or what it includes."""
     # What stands in our own files is no input.
     return Markup((TEMPLATES / name).read_text("utf-8"))  # noqa: S704
 
 
-def _hash(text: str) -> str:
+def _digest(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

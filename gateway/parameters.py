@@ -31,11 +31,52 @@ def declared(
     return Meta(description=description, extra=extra, extra_json_schema=schema, **limits)
 
 
-_Title = Annotated[str, Meta(max_length=limits.TITLE_LENGTH)]
-_Description = Annotated[str, Meta(max_length=limits.DESCRIPTION_LENGTH)]
-_Regex = Annotated[str, Meta(max_length=limits.REGEX_LENGTH)]
-_TAGS = "a list, an object of tag: true, or a text with commas"
-_tags = {"must": _TAGS, "wrong": "invalid_tag"}
+# NUL, which no text of ours holds; the characters that are no part of a tag.
+_TEXT = {"pattern": r"^[^\u0000]*$"}
+_ODD = r",\u0000-\u001f\u007f-\u009f"
+
+_Title = Annotated[str, Meta(max_length=limits.TITLE_LENGTH, extra_json_schema=_TEXT)]
+_Description = Annotated[str, Meta(max_length=limits.DESCRIPTION_LENGTH, extra_json_schema=_TEXT)]
+_Regex = Annotated[
+    str,
+    Meta(
+        max_length=limits.REGEX_LENGTH, examples=["nats|kafka"], extra_json_schema={"format": "re2"}
+    ),
+]
+_Tag = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": limits.TAG_LENGTH,
+            "pattern": rf"^[^{_ODD}]*[^\s{_ODD}][^{_ODD}]*$",
+        }
+    ),
+]
+_TagsText = Annotated[
+    str,
+    Meta(
+        examples=["bus,go"],
+        extra_json_schema={
+            "pattern": (
+                rf"^[^{_ODD}]{{0,{limits.TAG_LENGTH}}}"
+                rf"(,[^{_ODD}]{{0,{limits.TAG_LENGTH}}}){{0,{limits.TAGS - 1}}}$"
+            )
+        },
+    ),
+]
+_TagsObject = Annotated[
+    dict[_Tag, bool],
+    Meta(examples=[{"bus": True}], extra_json_schema={"maxProperties": limits.TAGS}),
+]
+_TagsList = Annotated[
+    list[_Tag], Meta(examples=[["bus", "go"]], extra_json_schema={"maxItems": limits.TAGS})
+]
+Tags = _TagsList | _TagsObject | _TagsText | None
+_tags = {
+    "must": "a list, an object of tag: true, or a text with commas",
+    "wrong": "invalid_tag",
+}
 _regex = {"wrong": "invalid_text", "too_long": "regex_too_long"}
 
 Url = Annotated[
@@ -45,6 +86,7 @@ Url = Annotated[
         wrong="invalid_text",
         min_length=1,
         max_length=limits.URL_LENGTH,
+        schema={"format": "uri", "pattern": r"^[A-Za-z]+://[^\s\u0000-\u001f\u007f-\u009f]+$"},
         examples=["https://nats.io/about/"],
     ),
 ]
@@ -55,13 +97,15 @@ Title = Annotated[
 Description = Annotated[
     _Description | None, declared("What there is to say of the link.", wrong="invalid_text")
 ]
-Tags = list[str] | dict[str, bool] | str | None
-Username = Annotated[str, declared("A user's name, in any case.", min_length=1, examples=["bob"])]
+Username = Annotated[
+    str, declared("A user's name, in any case.", min_length=1, examples=["bob"], schema=_TEXT)
+]
 StartToken = Annotated[
     str,
     declared(
         "The next_token of the page before; empty or left out for the first page.",
         wrong="invalid_token",
+        schema={"format": "page-token"},
     ),
 ]
 PageSize = Annotated[

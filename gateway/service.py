@@ -2,11 +2,17 @@
 
 from chassis import config, health
 from gateway import addresses, clients, devidp_server, oauth
-from gateway.routes import home, links, news, people, sign_in
+from gateway.routes import description, home, links, news, people, sign_in
 
 
 class GatewayService(
-    home.Home, sign_in.SignIn, links.Links, people.People, news.News, health.Health
+    links.Links,
+    people.People,
+    news.News,
+    sign_in.SignIn,
+    home.Home,
+    description.Description,
+    health.Health,
 ):
     """Let people in, and pass on what they ask to the service that owns it."""
 

@@ -8,6 +8,7 @@ from gateway.answers import DONE
 from gateway.api import Call, api
 
 _LINK_EXISTS = AlreadyExists("link_exists")
+_NEXT = {"start_token": "$response.body#/next_token"}
 _NO_SUCH_LINK = NotFound("no_such_link")
 
 
@@ -16,7 +17,13 @@ class Links:
 
     links: Any
 
-    @api("GET", "links", scope="read", takes=parameters.LinkQuery, answers=answers.LinkPage)
+    @api(
+        *("GET", "links"),
+        scope="read",
+        takes=parameters.LinkQuery,
+        answers=answers.LinkPage,
+        leads={"get_links": _NEXT},
+    )
     def get_links(self, call: Call[parameters.LinkQuery]) -> answers.LinkPage:
         """List the caller's links, filtered."""
         return answers.links(self.links.get_links(call.username, call.params))
@@ -26,6 +33,7 @@ class Links:
         scope="write",
         takes=parameters.NewLink,
         refuses=(_LINK_EXISTS, LimitExceeded("too_many_links")),
+        leads={"delete_link": {"url": "$request.body#/url"}},
     )
     def add_link(self, call: Call[parameters.NewLink]) -> answers.Done:
         """Save a link."""

@@ -44,7 +44,7 @@ class SignIn:
         refuses=(
             InvalidInput("invalid_state"),
             InvalidInput("invalid_code"),
-            PermissionDenied("access_denied"),
+            PermissionDenied("sign_in_cancelled"),
             DeadlineExceeded("identity_provider_timeout"),
         ),
         timeout_key="SIGN_IN_TIMEOUT_SECONDS",

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from typing import Any
 from unittest.mock import Mock, create_autospec
 
@@ -67,6 +68,8 @@ def test_routes_are_those_of_the_design() -> None:
     }
     assert routes() == {
         ("GET", "/"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
         ("GET", "/login"),
         ("GET", "/login/authorized"),
         ("GET", "/logout"),
@@ -190,6 +193,26 @@ def test_home_is_json_for_a_program_and_a_page_for_a_browser(gateway: Any) -> No
         "api": f"{PUBLIC}/v1.0",
     }
     assert gateway.home(a_request(headers=BROWSER)).mimetype == "text/html"
+
+
+def test_docs_show_what_openapi_says(gateway: Any) -> None:
+    document = gateway.get_openapi(a_request(token=""))
+    assert document["servers"] == [{"url": PUBLIC}]
+    page = gateway.get_docs(a_request(token=""))
+    text = page.get_data(as_text=True)
+    assert page.mimetype == "text/html"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert f"<b>{method.upper()}</b> <code>{path}</code>" in text
+            assert f'id="{operation["operationId"]}"' in text
+
+
+def test_docs_need_nothing_from_outside(gateway: Any) -> None:
+    page = gateway.get_docs(a_request(token=""))
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+    text = page.get_data(as_text=True)
+    addresses = set(re.findall(r'(?:src|href|action)="([^"#]*)"', text))
+    assert addresses == {"data:,", f"{PUBLIC}/", f"{PUBLIC}/openapi.json"}
 
 
 def arrived(gateway: Any, onward: str = "") -> None:
