@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis import failpoints, nats, streams
 from chassis.events.cloudevents import REQUEST_ID
+from chassis.outbox.publishing import Publishing
 from chassis.outbox.relay import Relay
 from chassis.outbox.rows import OutboxRows
 from chassis.telemetry import current, metrics
@@ -94,7 +95,8 @@ class EventDispatcher(Extension):
     def start(self) -> None:
         """Begin to publish what is in the table, now and after each commit."""
         self._rows = OutboxRows(self.engine, self.events, self.leases, self.stream)
-        self._relay = Relay(self._rows, self.stream, source=f"/{self.container.service_name}")
+        source = f"/{self.container.service_name}"
+        self._relay = Relay(self._rows, Publishing(self.stream, source))
         nats.streams().watch(self._relay.try_again)
         self.container.spawn_managed_thread(self._relay.run, identifier=f"relay {self.stream}")
 

@@ -1,38 +1,24 @@
 """The relay: what the outbox holds goes to the stream, in each subject's order, and is deleted.
 
-- One replica publishes at a time; which, see ``outbox_rows``.
+- One replica publishes at a time; which, see ``rows``.
 - What is not yet published is what is in the table. To go on from the last id would lose the
   rows whose transaction got a lower id and committed later.
-- An event is published only after the one before it of the same subject was acknowledged.
-  Subjects do not wait for each other.
-- A publish that failed may have been stored. It is repeated with the same message id, which the
-  stream drops if it has it; readers drop what they have seen after the stream has forgotten.
+
+How rows are published, see ``publishing``.
 """
 
 import logging
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC
-from typing import Any
+from collections import Counter
 
-import eventlet
 from eventlet.event import Event as Signal
-from sqlalchemy import Row
 
-from chassis import backoff, failpoints, streams
+from chassis import backoff, failpoints
 from chassis.bell import Bell
 from chassis.errors import ServiceError, Unavailable
-from chassis.events.cloudevents import REQUEST_ID, Event
+from chassis.outbox.publishing import Batch, Publishing
 from chassis.outbox.rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
-from chassis.telemetry import metrics
 
-# (stream, subject, body, message id, seconds) -> sequence; raises Unavailable
-Publish = Callable[[str, str, bytes, str, float], int]
-
-SUBJECTS_AT_ONCE = 64
-PUBLISH_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 STOP_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 2.0)
@@ -41,49 +27,16 @@ _MARGIN_SECONDS = 0.3
 
 log = logging.getLogger(__name__)
 
-_PUBLISHED = metrics.counter(
-    "events_published", "Events of the outbox that are published.", "stream"
-)
-_FAILURES = metrics.counter(
-    "event_publish_failures", "Tries to publish an event that failed; each is repeated.", "stream"
-)
-
-
-@dataclass
-class Batch:
-    """What became of some rows: published, or not, and why."""
-
-    end: float
-    acknowledged: list[int] = field(default_factory=list)
-    failed: dict[str, Exception] = field(default_factory=dict)
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether everything has failed so far, so that there is no point in going on."""
-        return bool(self.failed) and not self.acknowledged
-
 
 class Relay:
     """Publish one table of events to one stream."""
 
-    def __init__(
-        self,
-        rows: OutboxRows,
-        stream: str,
-        source: str,
-        publish: Publish = streams.publish,
-    ) -> None:
+    def __init__(self, rows: OutboxRows, publishing: Publishing) -> None:
         self._rows = rows
-        self._stream = stream
-        self._source = source
-        self._publish = publish
-        service = source.strip("/")
-        self._published = _PUBLISHED.labels(service, stream)
-        self._failures = _FAILURES.labels(service, stream)
+        self._publishing = publishing
         self._retries = Retries()
         self._hogs: frozenset[str] = frozenset()
         self._troubled = False
-        self._last_moment = float("inf")
         self._bell = Bell()  # rung when there are events
         self._back = Bell()  # rung when the stream may be there again
         self._stopped = False
@@ -121,7 +74,7 @@ class Relay:
 
     def stop(self) -> None:
         """Publish what is there for a second at most, and let another replica go on."""
-        self._last_moment = time.monotonic() + STOP_SECONDS
+        self._publishing.last_moment = time.monotonic() + STOP_SECONDS
         self._stopped = True
         self._back.ring()
         self._bell.ring()
@@ -141,7 +94,7 @@ class Relay:
             self._hogs = frozenset()
             return min(rest, self._retries.next())
         full = len(rows) == BATCH_ROWS
-        batch = self._publish_all(rows, end)
+        batch = self._publishing.publish(rows, end)
         failpoints.reach("relay-published")
         self._rows.finish(batch.acknowledged, release=batch.hopeless or not full)
         # A subject that fills the table must not keep the others waiting: now it is their turn.
@@ -152,52 +105,11 @@ class Relay:
 
     def _last_turn(self) -> None:
         try:
-            while time.monotonic() < self._last_moment and not self.turn():
+            while time.monotonic() < self._publishing.last_moment and not self.turn():
                 pass
             self._rows.finish([], release=True)
         except Exception as error:
             self._complain(error)
-
-    def _publish_all(self, rows: Sequence[Row[Any]], end: float) -> Batch:
-        """Publish each subject's rows one after the other, and the subjects side by side."""
-        queues: dict[str, list[Row[Any]]] = defaultdict(list)
-        for row in rows:
-            queues[row.subject].append(row)
-        batch = Batch(end)
-        pool = eventlet.GreenPool(SUBJECTS_AT_ONCE)
-        for queue in queues.values():
-            pool.spawn_n(self._publish_queue, queue, batch)
-        pool.waitall()
-        return batch
-
-    def _publish_queue(self, queue: list[Row[Any]], batch: Batch) -> None:
-        for row in queue:
-            left = min(batch.end, self._last_moment) - time.monotonic()
-            if left <= 0 or batch.hopeless:
-                return
-            subject = f"{self._stream}.{row.subject}"
-            seconds = min(PUBLISH_SECONDS, left)
-            try:
-                body = self._encode(row)
-                self._publish(self._stream, subject, body, str(row.event_id), seconds)
-            except Exception as error:  # an error here must reach turn(), not eventlet's pool
-                batch.failed[row.subject] = error
-                self._failures.inc()
-                return
-            batch.acknowledged.append(row.id)
-            self._published.inc()
-
-    def _encode(self, row: Row[Any]) -> bytes:
-        data = dict(row.data)
-        return Event(
-            id=str(row.event_id),
-            source=self._source,
-            type=row.type,
-            subject=row.subject,
-            time=row.time.astimezone(UTC),
-            request_id=data.pop(REQUEST_ID, ""),
-            data=data,
-        ).encode()
 
     def _learn(self, batch: Batch) -> None:
         self._retries.note(batch)

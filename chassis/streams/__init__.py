@@ -112,6 +112,7 @@ async def _declare_stream(js: nats.js.JetStreamContext, stream: str) -> None:
         duplicate_window=_DUPLICATE_WINDOW_SECONDS,
         max_msg_size=MAX_PAYLOAD_BYTES,
         allow_direct=True,
+        allow_atomic=True,
         # Readers order events by their sequence. A stream that was lost and is made anew must go
         # on above it: the clock in milliseconds does, below a thousand events a second.
         first_seq=int(time.time() * 1000),

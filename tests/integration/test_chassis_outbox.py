@@ -15,7 +15,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from chassis.errors import Unavailable
 from chassis.events import Event
-from chassis.outbox import EventDispatcher, OutboxLeaseMixin, OutboxMixin, relay, rows
+from chassis.outbox import EventDispatcher, OutboxLeaseMixin, OutboxMixin, publishing, relay, rows
+from chassis.outbox.publishing import Publishing
 from chassis.outbox.relay import Relay
 from chassis.outbox.rows import OutboxRows
 from tests.integration import service_database
@@ -98,7 +99,8 @@ def tell(engine, *facts):
 
 def a_relay(engine, publish):
     rows = OutboxRows(engine, Row.__table__, Lease.__table__, "things")
-    return Relay(rows, "things", source="/thing_svc", publish=publish)
+    one_by_one = Publishing("things", "/thing_svc", publish, lambda *_: False)
+    return Relay(rows, one_by_one)
 
 
 def left(engine):
@@ -130,7 +132,7 @@ def test_an_event_is_published_as_a_cloud_event_and_deleted(engine):
     a_relay(engine, lambda *args: calls.append(args) or 1).turn()
     stream, subject, body, message_id, timeout = calls[0]
     assert (stream, subject, message_id) == ("things", "things.alice", str(row.event_id))
-    assert 0 < timeout <= relay.PUBLISH_SECONDS
+    assert 0 < timeout <= publishing.PUBLISH_SECONDS
     assert Event.decode(body) == Event(
         str(row.event_id), "/thing_svc", "thing.done", "alice", row.time.astimezone(UTC), {"n": 1}
     )

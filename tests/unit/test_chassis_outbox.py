@@ -4,7 +4,8 @@ import pytest
 from chassis import backoff
 from chassis.errors import Unavailable
 from chassis.outbox import relay
-from chassis.outbox.relay import Batch, Relay, Retries
+from chassis.outbox.publishing import Batch, Publishing
+from chassis.outbox.relay import Relay, Retries
 from tests.processes import until
 
 
@@ -73,7 +74,7 @@ class AwayRows:
 def test_what_rests_is_tried_again_at_once_when_nats_is_back(monkeypatch):
     monkeypatch.setattr(relay, "_RETRY_SECONDS", (600, 600))
     rows = AwayRows()
-    relay_ = Relay(rows, "things", source="/thing_svc")
+    relay_ = Relay(rows, Publishing("things", "/thing_svc"))
     thread = eventlet.spawn(relay_.run)
     soon = lambda tries: until(lambda: eventlet.sleep(0.001) or rows.tries == tries)  # noqa: E731
     soon(1)

@@ -18,7 +18,7 @@ from tests.nats_cluster import Cluster, Node
 from tests.processes import until
 
 STREAM, DURABLE = "link-events", "news"
-TRY_SECONDS = 1.0  # as the relay tries (chassis.outbox.relay.PUBLISH_SECONDS)
+TRY_SECONDS = 1.0  # as the relay tries (chassis.outbox.publishing.PUBLISH_SECONDS)
 # The longest that no event could be appended: a leader is missed after four seconds, and elected.
 GAP_SECONDS = 15
 
