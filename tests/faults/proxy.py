@@ -162,7 +162,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self.target)
+            far_reader, far_writer = await self._connect()
         except OSError:
             writer.transport.abort()
             return
@@ -173,6 +173,9 @@ class Proxy:
             self._pump(reader, to_server), self._pump(far_reader, to_client), return_exceptions=True
         )
         self._flows -= {to_server, to_client}
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(LOOPBACK, self.target)
 
     async def _pump(self, reader: asyncio.StreamReader, flow: Flow) -> None:
         with suppress(OSError):

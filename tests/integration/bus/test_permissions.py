@@ -74,7 +74,7 @@ def test_news_may_ask_for_followers(node: Node) -> None:
 )
 def test_news_may_ask_how_far_behind_it_is(node: Node, stream: str, durable: str) -> None:
     config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
-    until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) is None)
+    until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) == 0)
     assert reads.backlog(stream, durable, timeout=5) == (0, 0, 0)
     nats.streams().close(1)
 
