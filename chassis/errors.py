@@ -4,6 +4,7 @@
     ├── InvalidInput       the caller's words are wrong; ``field`` names the parameter
     ├── NotFound           what the caller names is not there
     ├── AlreadyExists      what the caller makes is there already
+    ├── PreconditionFailed what the caller knows of it is no longer so
     ├── Unauthenticated    nobody, or nobody we know, is calling
     ├── PermissionDenied   we know who is calling, and they may not
     ├── LimitExceeded      a quota is used up; waiting does not help
@@ -50,6 +51,11 @@ class AlreadyExists(ServiceError):
 
 
 @deserialize_to_instance
+class PreconditionFailed(ServiceError):
+    """What the caller knows of something is no longer so."""
+
+
+@deserialize_to_instance
 class Unauthenticated(ServiceError):
     """Nobody, or nobody we know, is calling."""
 
@@ -78,6 +84,7 @@ KINDS: tuple[type[ServiceError], ...] = (
     InvalidInput,
     NotFound,
     AlreadyExists,
+    PreconditionFailed,
     Unauthenticated,
     PermissionDenied,
     LimitExceeded,

@@ -5,7 +5,12 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from chassis.status import HTTP_STATUS
+
 Result = Mapping[str, Any]
+Tagged = tuple[int, Result, dict[str, str]]
+
+_STATUS = {kind.__name__: int(status) for kind, status in HTTP_STATUS.items()}
 
 Ok = Annotated[Literal[""], Meta(description="Empty: no error.")]
 NextToken = Annotated[
@@ -52,6 +57,31 @@ class Link(TypedDict):
     ]
     CreatedAt: Moment
     UpdatedAt: Moment
+    Version: Annotated[str, Meta(description="Another after each change.", examples=["17-1"])]
+
+
+class OneLink(TypedDict):
+    """One link; its version is the ETag."""
+
+    err: Ok
+    link: Link
+
+
+class ChangeResult(TypedDict):
+    """What became of a change: the status and the words that it would have had alone."""
+
+    status: Annotated[int, Meta(examples=[200])]
+    err: Annotated[str, Meta(description="Empty: no error.", examples=[""])]
+    code: NotRequired[Annotated[str, Meta(examples=["link_exists"])]]
+    field: NotRequired[Annotated[str, Meta(examples=["url"])]]
+    version: NotRequired[Annotated[str, Meta(description="The link's, now.", examples=["17-1"])]]
+
+
+class ChangeResults(TypedDict):
+    """What became of each change, in order."""
+
+    err: Ok
+    results: list[ChangeResult]
 
 
 class LinkPage(TypedDict):
@@ -200,7 +230,26 @@ def link(document: Result) -> Link:
         "Visibility": document["visibility"],
         "CreatedAt": document["created_at"],
         "UpdatedAt": document["updated_at"],
+        "Version": document["version"],
     }
+
+
+def tagged(body: Result, document: Result) -> Tagged:
+    """Give an answer the version of a link as its ETag."""
+    return 200, body, {"ETag": f'"{document["version"]}"'}
+
+
+def change_results(results: list[Result]) -> ChangeResults:
+    """Dump what became of each change."""
+    return {"err": "", "results": [_change_result(each) for each in results]}
+
+
+def _change_result(result: Result) -> ChangeResult:
+    if "link" in result:
+        return {"status": 200, "err": "", "version": result["link"]["version"]}
+    kind, code, err, field = result["error"]
+    refused: ChangeResult = {"status": _STATUS[kind], "code": code, "err": err}
+    return refused | {"field": field} if field else refused
 
 
 def followers(result: Result) -> FollowersPage:

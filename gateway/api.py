@@ -9,13 +9,14 @@ The method runs for callers who are let in, with parameters of the declared type
 declaration is what /openapi.json says of the route. A service needs ``users`` to tell who calls.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Generic, Literal, TypeVar
 
 from chassis import http
-from chassis.errors import ServiceError
+from chassis.errors import AlreadyExists, InvalidInput, ServiceError
 from gateway import answers, auth, parameters
 from gateway.validation import Reader
 
@@ -25,6 +26,10 @@ Handler = Callable[..., Any]
 Scope = Literal["read", "write", "account"]
 # What may be asked next: the name of a handler, and where its parameters are found.
 Leads = dict[str, dict[str, str]]
+
+KEY = "Idempotency-Key"
+_KEY = re.compile(r"[ -~]{1,255}")
+_KEY_REFUSALS = (AlreadyExists("idempotency_key_in_use"), AlreadyExists("idempotency_key_reused"))
 
 PREFIX = "/v1.0"
 ALIAS = "/v1"
@@ -37,6 +42,25 @@ class Call(Generic[P]):
     request: http.Request
     username: str
     params: P
+
+    @property
+    def idempotency_key(self) -> str:
+        """The caller's key, or nothing; raise ``invalid_idempotency_key``."""
+        key = self.request.headers.get(KEY)
+        if key is None:
+            return ""
+        if not _KEY.fullmatch(key):
+            message = f"{KEY} has 1 to 255 printable characters of ASCII."
+            raise InvalidInput("invalid_idempotency_key", message, KEY)
+        return key
+
+    @property
+    def versions(self) -> list[str] | None:
+        """The versions that If-Match names; None: any that there is."""
+        wanted = self.request.if_match
+        if "If-Match" not in self.request.headers or wanted.star_tag:
+            return None
+        return sorted(wanted.as_set())
 
 
 @dataclass(frozen=True)
@@ -60,6 +84,8 @@ class Route:
     answers: tuple[Body, ...]
     refuses: tuple[ServiceError, ...]
     leads: Leads
+    keyed: bool
+    conditional: bool
     handler: Handler
 
     @property
@@ -87,6 +113,8 @@ def route(
     answers: Any = answers.Done,
     refuses: tuple[ServiceError, ...] = (),
     leads: Leads | None = None,
+    keyed: bool = False,
+    conditional: bool = False,
     reads: bool = True,
     **options: Any,
 ) -> Callable[[Handler], Handler]:
@@ -97,10 +125,12 @@ def route(
     ``answers``: the TypedDict of its JSON, or one or more of Body.
     ``refuses``: the errors that are this route's own, beside those of all routes.
     ``leads``: which routes are for what has been answered, as OpenAPI's links say it.
+    ``keyed``: it may be called with an Idempotency-Key; ``conditional``: with If-Match.
     ``options`` are those of ``http.http``.
     """
     bodies = answers if isinstance(answers, tuple) else (answers,)
     bodies = tuple(each if isinstance(each, Body) else _json(each) for each in bodies)
+    refuses += _KEY_REFUSALS if keyed else ()
     reader: Reader[Any] = Reader(takes if reads else parameters.Nothing)
 
     def declare(handler: Handler) -> Handler:
@@ -109,7 +139,18 @@ def route(
             username = auth.caller(request, service.users, scope) if scope else ""
             return handler(service, Call(request, username, reader.request(request)))
 
-        declared = Route(method, path, scope, takes, bodies, refuses, leads or {}, handler)
+        declared = Route(
+            method=method,
+            path=path,
+            scope=scope,
+            takes=takes,
+            answers=bodies,
+            refuses=refuses,
+            leads=leads or {},
+            keyed=keyed,
+            conditional=conditional,
+            handler=handler,
+        )
         answer.route = declared  # type: ignore[attr-defined]
         return http.http(method, path, **options)(answer)
 

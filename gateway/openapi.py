@@ -11,7 +11,7 @@ import msgspec
 from chassis import errors
 from chassis.status import HTTP_STATUS
 from gateway import answers
-from gateway.api import ALIAS, PREFIX, Body, Route
+from gateway.api import ALIAS, KEY, PREFIX, Body, Route
 from gateway.validation import hints
 
 Json = dict[str, Any]
@@ -31,7 +31,23 @@ that stays the same, and the `field` at fault if there is one.
 
 _SCHEMAS = "#/components/schemas/{name}"
 _IN_BODY = ("POST", "PUT", "PATCH")
-_MEDIA = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_KEY: Json = {
+    "name": KEY,
+    "in": "header",
+    "description": (
+        "A text of your own. The same request with the same key is done once, and answered the"
+        " same, for 24 hours; with another request, the key is refused."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+_IF_MATCH: Json = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the link as you know it: if it has changed since, nothing is done.",
+    "schema": {"type": "string"},
+    "example": '"17-1"',
+}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _WORDS = {
     HTTPStatus.BAD_REQUEST: "A parameter, or the request itself, is wrong.",
@@ -39,7 +55,8 @@ _WORDS = {
     HTTPStatus.FORBIDDEN: "The caller may not do this.",
     HTTPStatus.NOT_FOUND: "It is not there.",
     HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
-    HTTPStatus.CONFLICT: "It is there already.",
+    HTTPStatus.CONFLICT: "It is there, or under way, already.",
+    HTTPStatus.PRECONDITION_FAILED: "It is not as If-Match has it.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The address is too long.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is neither JSON nor a form.",
@@ -112,22 +129,30 @@ def _operation(route: Route, schemas: Json) -> Json:
 
 
 def _taken(route: Route) -> Json:
-    """Describe the parameters: in the body where there is one, otherwise in the query."""
-    if not hints(route.takes):
-        return {}
+    """Describe what goes in: headers, and parameters in a body, or else in the query."""
+    headers = [_KEY] if route.keyed else []
+    headers += [_IF_MATCH] if route.conditional else []
     schema = schema_of(route.takes)
-    if route.method not in _IN_BODY:
-        required = schema.get("required", ())
-        return {
-            "parameters": [
-                _in_query(name, each, name in required)
-                for name, each in schema["properties"].items()
-            ]
-        }
-    forms = {name: _as_text(each) for name, each in schema["properties"].items()}
-    form = schema | {"properties": forms}
-    content = {media: {"schema": form if "form" in media else schema} for media in _MEDIA}
-    return {"requestBody": {"required": True, "content": content}}
+    if route.method in _IN_BODY and schema["properties"]:
+        return {**({"parameters": headers} if headers else {}), "requestBody": _body(schema)}
+    required = schema.get("required", ())
+    found = headers + [
+        _in_query(name, each, name in required) for name, each in schema["properties"].items()
+    ]
+    return {"parameters": found} if found else {}
+
+
+def _body(schema: Json) -> Json:
+    """Describe a body of JSON, or a form where one can say as much."""
+    content = {"application/json": {"schema": schema}}
+    if not any(_is_nested(each) for each in schema["properties"].values()):
+        texts = {name: _as_text(each) for name, each in schema["properties"].items()}
+        content |= {media: {"schema": schema | {"properties": texts}} for media in _FORMS}
+    return {"required": True, "content": content}
+
+
+def _is_nested(schema: Json) -> bool:
+    return schema.get("items", {}).get("type") == "object"
 
 
 def schema_of(takes: type) -> Json:

@@ -159,6 +159,29 @@ class LinkChanges(TypedDict, total=False):
     visibility: Visibility
 
 
+class LinkBatch(TypedDict):
+    """Changes of links, in order."""
+
+    changes: Annotated[
+        list[dict[str, Any]],
+        declared(
+            "Each has an `action`: `add` goes with the parameters of POST /v1.0/links, `update`"
+            " with those of PUT, and `delete` with a `url`. With a `version`, an update or a"
+            " deletion is for the link of this version alone.",
+            must=f"a list of 1 to {limits.BULK_CHANGES} objects",
+            min_length=1,
+            max_length=limits.BULK_CHANGES,
+            examples=[
+                [
+                    {"action": "add", "url": "https://nats.io/about/", "tags": ["bus"]},
+                    {"action": "update", "url": "https://nats.io/blog/", "title": "NATS, the blog"},
+                    {"action": "delete", "url": "https://nats.io/old/"},
+                ]
+            ],
+        ),
+    ]
+
+
 class Page(TypedDict, total=False):
     """Which part of a list."""
 

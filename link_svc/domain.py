@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypedDict
 from urllib.parse import SplitResult, urlsplit
 
-from chassis.errors import InvalidInput
+from chassis.errors import InvalidInput, PreconditionFailed
 from contracts.limits import DESCRIPTION_LENGTH, TAG_LENGTH, TAGS, TITLE_LENGTH, URL_LENGTH
 from link_svc.visibility import DEFAULT, HIDDEN, Visibility
 
@@ -18,6 +18,10 @@ SCHEMES = ("http", "https", "ftp")
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NOT_IN_A_HOST = re.compile(r"[<>\"\\^`{|}]")
 _NOT_IN_A_TEXT = re.compile("[\0\ud800-\udfff]")  # PostgreSQL cannot keep them
+
+
+# The versions of a link that a change is meant for; None: whatever it is.
+Versions = frozenset[str] | None
 
 
 class Status(StrEnum):
@@ -39,6 +43,7 @@ class LinkDoc(TypedDict):
     visibility: str
     created_at: str
     updated_at: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class NewLink:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link that is kept."""
+    """A link that is kept; ``version`` is another after each change."""
 
     owner: str
     url: str
@@ -90,6 +95,7 @@ class Link:
     updated_at: datetime
     status: Status = Status.PENDING
     visibility: Visibility = DEFAULT
+    version: str = ""
 
     def document(self) -> LinkDoc:
         """Return the link as plain JSON values."""
@@ -102,6 +108,7 @@ class Link:
             "visibility": self.visibility.value,
             "created_at": _rfc3339(self.created_at),
             "updated_at": _rfc3339(self.updated_at),
+            "version": self.version,
         }
 
     def told(self, event_type: str) -> LinkDoc | dict[str, str]:
@@ -136,6 +143,13 @@ class Changes:
             tags=tuple(sorted(tags)),
             visibility=self.visibility or link.visibility,
         )
+
+
+def check_version(link: Link, versions: Versions) -> None:
+    """Raise link_changed if the link is as none of the versions that the caller knows."""
+    if versions is not None and link.version not in versions:
+        message = "The link has changed since you read it."
+        raise PreconditionFailed("link_changed", message, "If-Match")
 
 
 def check_owner(name: str) -> None:

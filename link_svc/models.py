@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis import outbox
+from chassis.database import idempotency
 
 # Compared byte by byte, the same on every server whatever its locale.
 _NAME = Text(collation="C")
@@ -59,6 +60,7 @@ class Link(Base):
     visibility: Mapped[str] = mapped_column(Text, server_default=text("'followers'"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    revision: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
 
     __table_args__ = (
         # The URL itself may be 8 kB of UTF-8, and a B-tree takes no key above 2.7 kB.
@@ -97,3 +99,9 @@ class OutboxLease(outbox.OutboxLeaseMixin, Base):
     """Which replica publishes."""
 
     __tablename__ = "outbox_lease"
+
+
+class IdempotencyKey(idempotency.KeyMixin, Base):
+    """A write that is done once, and its answer."""
+
+    __tablename__ = "idempotency_keys"

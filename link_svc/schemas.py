@@ -102,6 +102,15 @@ def changes(username: str, document: ChangesDoc) -> domain.Changes:
     )
 
 
+def versions(given: Any) -> domain.Versions:
+    """Parse which versions of a link a change is meant for; None: any."""
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
+        raise InvalidInput("invalid_version", "Versions are a list of texts.", "version")
+    return frozenset(given)
+
+
 def query(username: str, document: QueryDoc, audience: str = Audience.OWNER) -> listing.Query:
     """Parse what to list; raise invalid_token, invalid_page_size, invalid_order and others."""
     fields = _fields(document)

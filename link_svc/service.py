@@ -1,11 +1,13 @@
 """Link service: everyone's bookmarks."""
 
 from nameko.rpc import rpc
+from nameko.timer import timer
 
 from chassis import config, health, outbox
 from chassis.database import Store
+from chassis.database.idempotency import FORGET_SECONDS, Write
 from chassis.errors import ServiceError
-from link_svc import schemas
+from link_svc import bulk, schemas
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 
@@ -19,25 +21,59 @@ class LinkService(health.Health):
         LinkStore, Base, events=outbox.EventDispatcher("link-events", OutboxEvent, OutboxLease)
     )
     quota: int = config.positive_int("MAX_LINKS_PER_USER")
+    key_hours: int = config.positive_int("IDEMPOTENCY_KEY_HOURS")
 
     @rpc(expected_exceptions=ServiceError)
-    def add_link(self, username: str, link: schemas.NewLinkDoc) -> schemas.LinkDoc:
+    def add_link(
+        self, username: str, link: schemas.NewLinkDoc, idempotency_key: str = ""
+    ) -> schemas.LinkDoc:
         """Save a link; raise ``invalid_url``, ``link_exists``, ``too_many_links`` and others."""
         new = schemas.new_link(username, link)
-        return schemas.dump(self.links.add(new, quota=self.quota))
+        write = Write.of(username, idempotency_key, "add_link", link)
+        return self.links.keys.once(
+            write, lambda: schemas.dump(self.links.add(new, quota=self.quota)), self.key_hours
+        )
 
     @rpc(expected_exceptions=ServiceError)
-    def update_link(self, username: str, changes: schemas.ChangesDoc) -> schemas.LinkDoc:
+    def update_link(
+        self, username: str, changes: schemas.ChangesDoc, versions: list[str] | None = None
+    ) -> schemas.LinkDoc:
         """Change the given fields of a link; raise ``no_such_link``, ``too_many_tags`` and others.
 
-        An empty title becomes the URL, an empty description stays empty.
+        An empty title becomes the URL, an empty description stays empty. Where ``versions`` are
+        given and the link is none of them, raise ``link_changed``.
         """
-        return schemas.dump(self.links.update(schemas.changes(username, changes)))
+        wanted = schemas.changes(username, changes)
+        return schemas.dump(self.links.update(wanted, schemas.versions(versions)))
 
     @rpc(expected_exceptions=ServiceError)
-    def delete_link(self, username: str, url: str) -> None:
-        """Delete a link; raise ``no_such_link``."""
-        self.links.delete(schemas.key(username, url))
+    def delete_link(self, username: str, url: str, versions: list[str] | None = None) -> None:
+        """Delete a link; raise ``no_such_link`` or ``link_changed``."""
+        self.links.delete(schemas.key(username, url), schemas.versions(versions))
+
+    @rpc(expected_exceptions=ServiceError)
+    def change_links(
+        self, username: str, changes: list[bulk.ChangeDoc], idempotency_key: str = ""
+    ) -> list[bulk.ResultDoc]:
+        """Add, change and delete links, in order, each as if alone; raise ``invalid_changes``.
+
+        What cannot be done is said in its result. All are committed together.
+        """
+        wanted = bulk.changes(username, changes)
+        write = Write.of(username, idempotency_key, "change_links", changes)
+        return self.links.keys.once(
+            write, lambda: bulk.make(wanted, self.links, self.quota), self.key_hours
+        )
+
+    @rpc(expected_exceptions=ServiceError)
+    def get_link(self, username: str, url: str) -> schemas.LinkDoc:
+        """Return one of one's links; raise ``no_such_link``."""
+        return schemas.dump(self.links.get(schemas.key(username, url)))
+
+    @timer(interval=FORGET_SECONDS)
+    def forget_keys(self) -> None:
+        """Delete the idempotency keys that have had their time."""
+        self.links.keys.forget(self.key_hours)
 
     @rpc(expected_exceptions=ServiceError)
     def get_links(

@@ -48,6 +48,8 @@ ADD = text(
 
 EXISTS = text("SELECT 1 FROM links WHERE owner = :owner AND md5(url) = md5(:url)")
 
+GET = text("SELECT * FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url")
+
 LOCK = text(
     """
     SELECT links.* FROM owners JOIN links USING (owner)
@@ -68,7 +70,8 @@ UPDATE = text(
     ), link AS (
         UPDATE links
            SET title = :title, description = :description, tags = CAST(:tags AS text[]),
-               visibility = :visibility, updated_at = turn.changed_at
+               visibility = :visibility, updated_at = turn.changed_at,
+               revision = links.revision + 1
           FROM turn WHERE id = :id
         RETURNING links.*
     ), untagged AS (

@@ -1,17 +1,18 @@
 """Links in PostgreSQL: one transaction for each change, with its event."""
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, TextClause
 from sqlalchemy.orm import Session
 
-from chassis.database.transactions import each_statement_alone
+from chassis.database import idempotency
+from chassis.database.transactions import each_statement_alone, transaction
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
-from link_svc import statements
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Status
+from link_svc import models, statements
+from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Versions, check_version
 from link_svc.listing import Page, Position, Query
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 from link_svc.walks import walk
@@ -24,16 +25,20 @@ _LARGEST_BATCH_ROWS = 1000
 _TURN_SECONDS = 0.01
 
 
+T = TypeVar("T")
+
+
 class LinkStore:
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:
         self.session = session
         self.dispatch = dispatch
+        self.keys = idempotency.Keys(session, models.IdempotencyKey)
 
     def add(self, new: NewLink, quota: int) -> Link:
         """Add a link; raise link_exists or too_many_links, and leave nothing behind."""
-        with self.session.begin():
+        with transaction(self.session):
             row = self._row(
                 statements.ADD,
                 owner=new.key.owner,
@@ -50,10 +55,13 @@ class LinkStore:
             self._tell(None, link, row.version)
             return link
 
-    def update(self, changes: Changes) -> Link:
-        """Change a link; raise no_such_link or too_many_tags. No change makes no event."""
-        with self.session.begin():
-            id_, old = self._locked(changes.key)
+    def update(self, changes: Changes, versions: Versions = None) -> Link:
+        """Change a link; raise no_such_link, link_changed or too_many_tags.
+
+        No change makes no event.
+        """
+        with transaction(self.session):
+            id_, old = self._locked(changes.key, versions)
             new = changes.apply(old)
             if new == old:
                 return old
@@ -74,15 +82,28 @@ class LinkStore:
             self._tell(old, new, row.version)
             return new
 
-    def delete(self, key: LinkKey) -> Link:
-        """Delete a link and return it as it was; raise no_such_link."""
-        with self.session.begin():
-            id_, link = self._locked(key)
+    def delete(self, key: LinkKey, versions: Versions = None) -> Link:
+        """Delete a link and return it as it was; raise no_such_link or link_changed."""
+        with transaction(self.session):
+            id_, link = self._locked(key, versions)
             counts = _counts(link.visibility, None)
             row = self._row(statements.DELETE, id=id_, owner=link.owner, **counts)
             assert row is not None
             self._tell(link, None, row.version)
             return link
+
+    def get(self, key: LinkKey) -> Link:
+        """Return a link; raise no_such_link."""
+        with each_statement_alone(self.session):
+            row = self._row(statements.GET, owner=key.owner, url=key.url)
+        if row is None:
+            raise _no_such_link()
+        return _link(row)
+
+    def together(self, do: Callable[[], T]) -> T:
+        """Do several changes in one transaction; each may be refused by itself."""
+        with transaction(self.session):
+            return do()
 
     def count(self, owner: str, audience: Audience) -> int:
         """Return how many links of somebody's the audience may see."""
@@ -167,12 +188,14 @@ class LinkStore:
     def _row(self, statement: TextClause, **values: Any) -> Row[Any] | None:
         return self.session.execute(statement, values).one_or_none()
 
-    def _locked(self, key: LinkKey) -> tuple[int, Link]:
+    def _locked(self, key: LinkKey, versions: Versions) -> tuple[int, Link]:
         """Return a link and its id; its owner's other changes wait from here on."""
         row = self._row(statements.LOCK, owner=key.owner, url=key.url)
         if row is None:
-            raise NotFound("no_such_link", "You have no link with this URL.", "url")
-        return row.id, _link(row)
+            raise _no_such_link()
+        link = _link(row)
+        check_version(link, versions)
+        return row.id, link
 
     def _tell(self, before: Link | None, after: Link | None, version: int) -> None:
         """Record the event of a change that has been made, if others are told of it."""
@@ -200,7 +223,12 @@ def _link(row: Row[Any]) -> Link:
         updated_at=row.updated_at,
         status=Status(row.status),
         visibility=Visibility(row.visibility),
+        version=f"{row.id}-{row.revision}",
     )
+
+
+def _no_such_link() -> NotFound:
+    return NotFound("no_such_link", "You have no link with this URL.", "url")
 
 
 def _visibility(link: Link | None) -> Visibility | None:

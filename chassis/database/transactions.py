@@ -1,9 +1,14 @@
-"""Ways to talk to a database other than in a transaction."""
+"""Ways to talk to a database: in a transaction that may be part of another, or in none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
+
+
+def transaction(session: Session) -> SessionTransaction:
+    """Begin a transaction, or in one that is open, a part that may fail by itself."""
+    return session.begin_nested() if session.in_transaction() else session.begin()
 
 
 @contextmanager

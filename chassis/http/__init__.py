@@ -4,8 +4,9 @@
     def get_links(self, request: http.Request) -> dict[str, Any]:
         wanted = http.params(request, lists=("tag",))
 
-A handler returns a mapping (200), a status and a mapping, or a Werkzeug response; it raises
-the kinds of ``chassis.errors``. What is asked beyond that is refused before a worker begins.
+A handler returns a mapping (200), a status and a mapping, perhaps with headers, or a Werkzeug
+response; it raises the kinds of ``chassis.errors``. What is asked beyond that is refused before a
+worker begins.
 """
 
 import json
@@ -93,14 +94,15 @@ class HttpHandler(HttpRequestHandler):
             return done.wait()
 
     def response_from_result(self, result: Any) -> Response:
-        """Return a mapping as JSON, with its own status if one is given."""
+        """Return a mapping as JSON, with its own status and headers if they are given."""
         if isinstance(result, Response):
             return result
-        status, body = result if isinstance(result, tuple) else (200, result)
+        status, body, *more = result if isinstance(result, tuple) else (200, result)
         if not isinstance(body, Mapping):
             raise TypeError(f"{self.method_name} must return a mapping or a Response")
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return Response(text + "\n", status=status, content_type="application/json")
+        headers = more[0] if more else None
+        return Response(text + "\n", status, headers, content_type="application/json")
 
 
 def _busy() -> Unavailable:

@@ -129,7 +129,9 @@ class EventDispatcher(Extension):
 
         return dispatch
 
-    def _wake(self, _session: Session) -> None:
+    def _wake(self, session: Session) -> None:
+        if session.in_nested_transaction():  # SQLAlchemy tells of each savepoint's end, too
+            return
         failpoints.reach("outbox-committed")
         if self._relay is not None:
             self._relay.wake()

@@ -6,12 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from chassis.database.idempotency import Write
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound
-from link_svc.domain import Changes, Link, LinkKey, NewLink
+from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
 from link_svc.listing import Order, Page, Position, Query
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 
 Dispatch = Callable[[str, str, dict[str, Any]], None]
+
+
+class FakeKeys:
+    """See chassis.database.idempotency.Keys, whose own tests have a database."""
+
+    def once(self, write: Write, do: Callable[[], Any], hours: int) -> Any:
+        return do()
 
 
 class FakeLinkStore:
@@ -23,6 +31,7 @@ class FakeLinkStore:
         self.versions: Counter[str] = Counter()
         self.defaults: dict[str, Visibility] = {}
         self.last_id = 0
+        self.keys = FakeKeys()
 
     def add(self, new: NewLink, quota: int) -> Link:
         if new.key in self.links:
@@ -40,26 +49,37 @@ class FakeLinkStore:
             created_at=now,
             updated_at=now,
             visibility=new.visibility or self.default_visibility(new.key.owner),
+            version=f"{self.last_id}-1",
         )
         self.links[new.key] = (Position(now, self.last_id), link)
         self._tell(None, link)
         return link
 
-    def update(self, changes: Changes) -> Link:
+    def update(self, changes: Changes, versions: Versions = None) -> Link:
         position, old = self._find(changes.key)
+        check_version(old, versions)
         new = changes.apply(old)
         if new == old:
             return old
-        new = replace(new, updated_at=datetime.now(UTC))
+        id_, _, revision = old.version.partition("-")
+        version = f"{id_}-{int(revision) + 1}"
+        new = replace(new, updated_at=datetime.now(UTC), version=version)
         self.links[changes.key] = (position, new)
         self._tell(old, new)
         return new
 
-    def delete(self, key: LinkKey) -> Link:
+    def delete(self, key: LinkKey, versions: Versions = None) -> Link:
         _, link = self._find(key)
+        check_version(link, versions)
         del self.links[key]
         self._tell(link, None)
         return link
+
+    def get(self, key: LinkKey) -> Link:
+        return self._find(key)[1]
+
+    def together(self, do: Callable[[], Any]) -> Any:
+        return do()
 
     def count(self, owner: str, audience: Audience) -> int:
         found = (link for _, link in self.links.values() if link.owner == owner)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+import requests
 
 from tests.e2e.api import Api, person
 from tests.faults.authors import feed
@@ -153,3 +154,23 @@ def test_news_svc_is_killed_ten_times_amid_a_fan_out(
 ) -> None:
     """A6: every one of 10,000 followers is told once."""
     kill_amid_fan_out(apart, chance, followers=10_000, kills=10)
+
+
+def test_write_with_a_key_is_answered_after_its_service_was_killed(world: World) -> None:
+    """The change was committed and its answer lost: whoever asks again is answered."""
+    url = f"https://example.org/{world.ann.name}/key"
+
+    def add(**headers: str) -> requests.Response:
+        return world.ann.call("POST", "/v1.0/links", json={"url": url}, headers=headers)
+
+    key = {"Idempotency-Key": "1"}
+    victim = world.system.part("link_svc")
+    world.system.at("outbox-committed")
+    assert add(**key).status_code == 503
+    world.system.until_killed_at("outbox-committed")
+    victim.wait(10)
+    until(lambda: add(**key).ok, HEAL_SECONDS)
+    assert add().json()["code"] == "link_exists"
+    assert add(**key).json() == {"err": ""}
+    assert links(world.ann) == [url]
+    until(lambda: feed(world.bob) == [url], HEAL_SECONDS)

@@ -57,7 +57,7 @@ class Links:
         return {"links": [], "next_token": ""}
 
     @rpc(expected_exceptions=ServiceError)
-    def add_link(self, username: str, link: dict[str, Any]) -> dict[str, Any]:
+    def add_link(self, username: str, link: dict[str, Any], key: str) -> dict[str, Any]:
         if not link.get("url"):
             raise errors.InvalidInput("missing_url", "The URL is missing.", "url")
         raise errors.AlreadyExists("link_exists", "You have this link already.", "url")

@@ -79,6 +79,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "TOKEN_CACHE_SECONDS": ("gateway", NO_NUMBERS),
     "NEWS_GRPC_TARGET": ("gateway", ("", "news", "ftp://news:1", "http://news")),
     "MAX_LINKS_PER_USER": ("link_svc", NO_WHOLE_NUMBERS),
+    "IDEMPOTENCY_KEY_HOURS": ("link_svc", NO_WHOLE_NUMBERS),
     "ACCESS_TOKEN_DAYS": ("user_svc", NO_WHOLE_NUMBERS),
     "GRPC_BIND_PORT": ("news_svc", NO_PORTS),
     "REDIS_URL": ("news_svc", ("", "127.0.0.1:6379", "http://127.0.0.1")),

@@ -11,6 +11,7 @@ LINK = {
     "visibility": "public",
     "created_at": "2026-11-22T10:00:00.000001Z",
     "updated_at": "2026-11-22T11:00:00.000001Z",
+    "version": "17-1",
 }
 
 
@@ -27,6 +28,7 @@ def test_link_has_the_names_of_the_api() -> None:
                 "Visibility": "public",
                 "CreatedAt": "2026-11-22T10:00:00.000001Z",
                 "UpdatedAt": "2026-11-22T11:00:00.000001Z",
+                "Version": "17-1",
             }
         ],
         "next_token": "t",
@@ -76,4 +78,20 @@ def test_who_signed_in_has_the_profile_and_our_token() -> None:
         "username": "alice",
         "access_token": "dlk_a",
         "expires_at": "2026",
+    }
+
+
+def test_each_change_has_the_status_that_it_would_have_alone() -> None:
+    results = [
+        {"link": LINK},
+        {"error": ["NotFound", "no_such_link", "Not there.", "url"]},
+        {"error": ["LimitExceeded", "too_many_links", "Too many.", ""]},
+    ]
+    assert answers.change_results(results) == {
+        "err": "",
+        "results": [
+            {"status": 200, "err": "", "version": "17-1"},
+            {"status": 404, "code": "no_such_link", "err": "Not there.", "field": "url"},
+            {"status": 422, "code": "too_many_links", "err": "Too many."},
+        ],
     }

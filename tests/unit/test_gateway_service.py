@@ -19,6 +19,7 @@ from social_graph_svc.service import SocialGraphService
 from user_svc.service import UserService
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+URL = "https://nats.io"
 PUBLIC = "http://localhost:5000"
 
 
@@ -56,8 +57,10 @@ def routes() -> set[tuple[str, str]]:
 
 def test_routes_are_those_of_the_design() -> None:
     api = {
+        ("GET", "link"),
         ("GET", "links"),
         ("POST", "links"),
+        ("POST", "links/bulk"),
         ("PUT", "links"),
         ("DELETE", "links"),
         ("GET", "followers"),
@@ -81,8 +84,10 @@ def test_routes_are_those_of_the_design() -> None:
 @pytest.mark.parametrize(
     "method",
     [
+        "get_link",
         "get_links",
         "add_link",
+        "change_links",
         "update_link",
         "delete_link",
         "get_followers",
@@ -118,19 +123,63 @@ def test_get_links_passes_the_filters_on(gateway: Any) -> None:
 def test_parameters_come_as_form_json_or_query(gateway: Any, how: str) -> None:
     link = {"url": "https://nats.io", "title": "NATS", "tags": "bus,go"}
     request = a_request(method="POST", **{how: link | {"username": "bob"}})
-    assert gateway.add_link(request) == {"err": ""}
-    gateway.links.add_link.assert_called_once_with("alice", link)
+    gateway.links.add_link.return_value = {"version": "17-1"}
+    assert gateway.add_link(request) == (200, {"err": ""}, {"ETag": '"17-1"'})
+    gateway.links.add_link.assert_called_once_with("alice", link, "")
 
 
 def test_update_link_passes_the_changes_on(gateway: Any) -> None:
     changes = {"url": "https://nats.io", "add_tags": ["a"], "remove_tags": {"b": True}}
-    assert gateway.update_link(a_request(method="PUT", json=changes)) == {"err": ""}
-    gateway.links.update_link.assert_called_once_with("alice", changes)
+    gateway.links.update_link.return_value = {"version": "17-2"}
+    answer = gateway.update_link(a_request(method="PUT", json=changes))
+    assert answer == (200, {"err": ""}, {"ETag": '"17-2"'})
+    gateway.links.update_link.assert_called_once_with("alice", changes, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "versions"),
+    [
+        ('"17-1"', ["17-1"]),
+        ('"17-1", "17-2"', ["17-1", "17-2"]),
+        ("*", None),
+        ('W/"17-1"', []),
+        ("", []),
+        (",,", []),
+    ],
+)
+def test_if_match_names_versions(gateway: Any, given: str, versions: list[str] | None) -> None:
+    gateway.links.update_link.return_value = {"version": "17-2"}
+    request = a_request(method="PUT", json={"url": URL}, headers={"If-Match": given})
+    gateway.update_link(request)
+    gateway.links.update_link.assert_called_once_with("alice", {"url": URL}, versions)
+    gateway.delete_link(a_request(f"/?url={URL}", method="DELETE", headers={"If-Match": given}))
+    gateway.links.delete_link.assert_called_once_with("alice", URL, versions)
+
+
+@pytest.mark.parametrize("key", ["x", "~" * 255, "a b"])
+def test_idempotency_key_is_passed_on(gateway: Any, key: str) -> None:
+    gateway.links.add_link.return_value = {"version": "17-1"}
+    headers = {"Idempotency-Key": key}
+    gateway.add_link(a_request(method="POST", json={"url": URL}, headers=headers))
+    gateway.links.add_link.assert_called_once_with("alice", {"url": URL}, key)
+    changes = [{"action": "delete", "url": URL}]
+    gateway.links.change_links.return_value = []
+    gateway.change_links(a_request(method="POST", json={"changes": changes}, headers=headers))
+    gateway.links.change_links.assert_called_once_with("alice", changes, key)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\xe9", "a\tb"])
+def test_idempotency_key_must_be_short_and_printable(gateway: Any, key: str) -> None:
+    headers = {"Idempotency-Key": key}
+    with pytest.raises(errors.InvalidInput) as caught:
+        gateway.add_link(a_request(method="POST", json={"url": URL}, headers=headers))
+    assert (caught.value.code, caught.value.field) == ("invalid_idempotency_key", "Idempotency-Key")
+    gateway.links.add_link.assert_not_called()
 
 
 def test_delete_link_needs_a_url(gateway: Any) -> None:
     assert gateway.delete_link(a_request("/?url=https://nats.io", method="DELETE")) == {"err": ""}
-    gateway.links.delete_link.assert_called_once_with("alice", "https://nats.io")
+    gateway.links.delete_link.assert_called_once_with("alice", "https://nats.io", None)
     with pytest.raises(errors.InvalidInput) as caught:
         gateway.delete_link(a_request(method="DELETE"))
     assert (caught.value.code, caught.value.field) == ("missing_url", "url")

@@ -193,6 +193,7 @@ def test_a_document_is_plain_json_with_utc_times():
         "visibility": "followers",
         "created_at": "2026-05-17T12:30:00.000007Z",
         "updated_at": "2026-05-17T12:30:00.000007Z",
+        "version": "",
     }
 
 

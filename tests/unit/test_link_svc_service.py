@@ -16,7 +16,7 @@ def told():
 @pytest.fixture
 def service(told):
     store = FakeLinkStore(lambda kind, owner, data: told.append((kind, owner, data)))
-    return worker_factory(LinkService, links=store, quota=3)
+    return worker_factory(LinkService, links=store, quota=3, key_hours=24)
 
 
 def test_a_link_is_added_listed_changed_and_deleted(service, told):
@@ -73,3 +73,55 @@ def test_a_refusal_is_of_the_exact_kind_and_tells_nobody(
     assert type(refusal.value) is kind
     assert refusal.value.code == code
     assert told == []
+
+
+def test_a_change_for_another_version_is_refused(service):
+    version = service.add_link("alice", {"url": URL})["version"]
+    changed = service.update_link("alice", {"url": URL, "title": "T"}, [version])
+    assert changed["version"] != version
+    for change in (
+        lambda: service.update_link("alice", {"url": URL, "title": "U"}, [version]),
+        lambda: service.delete_link("alice", URL, [version, "0-0"]),
+        lambda: service.delete_link("alice", URL, []),
+    ):
+        with pytest.raises(errors.PreconditionFailed) as refusal:
+            change()
+        assert refusal.value.code == "link_changed"
+    assert service.get_link("alice", URL) == changed
+    service.delete_link("alice", URL, ["0-0", changed["version"]])
+
+
+def test_each_change_of_many_has_its_own_result(service):
+    kept = service.add_link("alice", {"url": URL})["version"]
+    results = service.change_links(
+        "alice",
+        [
+            {"action": "add", "url": f"{URL}1", "tags": "a"},
+            {"action": "add", "url": "nothing"},
+            {"action": "add", "url": URL},
+            {"action": "update", "url": URL, "title": "T", "version": "0-0"},
+            {"action": "update", "url": URL, "title": "T", "version": kept},
+            {"action": "delete", "url": f"{URL}2"},
+            {"action": "delete"},
+            {"action": "follow", "url": URL},
+            "add",
+            {"action": "update", "url": URL, "version": 1},
+            {"action": "add", "url": f"{URL}2"},
+            {"action": "add", "url": f"{URL}3"},
+            {"action": "delete", "url": URL},
+            {"action": "add", "url": f"{URL}3"},
+        ],
+    )
+    codes = [result["error"][1] if "error" in result else "" for result in results]
+    assert codes == [
+        *("", "invalid_url", "link_exists", "link_changed", "", "no_such_link", "missing_url"),
+        *("invalid_action", "invalid_change", "invalid_version", "", "too_many_links", "", ""),
+    ]
+    assert (results[4]["link"]["title"], results[0]["link"]["tags"]) == ("T", ["a"])
+
+
+@pytest.mark.parametrize("changes", [None, {}, "add", [], [{}] * 101])
+def test_many_changes_are_a_list_of_some(service, changes):
+    with pytest.raises(errors.InvalidInput) as refusal:
+        service.change_links("alice", changes)
+    assert refusal.value.code == "invalid_changes"

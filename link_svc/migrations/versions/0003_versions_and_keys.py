@@ -1,0 +1,32 @@
+"""How often each link has changed, and the keys of writes that are done once."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_NAME = sa.Text(collation="C")
+
+
+def upgrade() -> None:
+    column = sa.Column("revision", sa.BigInteger, nullable=False, server_default=sa.text("1"))
+    op.add_column("links", column)
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("owner", _NAME, primary_key=True),
+        sa.Column("key", _NAME, primary_key=True),
+        sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+        sa.Column("answer", postgresql.JSONB, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("char_length(key) BETWEEN 1 AND 255", name="idempotency_keys_key"),
+    )
+    op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
+
+
+def downgrade() -> None:
+    op.drop_table("idempotency_keys")
+    op.drop_column("links", "revision")
