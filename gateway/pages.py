@@ -16,9 +16,9 @@ from chassis import errors, status
 from chassis.http import problems
 
 TEMPLATES = Path(__file__).parent / "templates"
-GITHUB = "You sign in with your GitHub account."
+ACCOUNT = "You sign in with an account that you have."
 DEVELOPMENT = (
-    "No GitHub application is configured: you sign in at a development page on this machine, "
+    "No identity provider is configured: you sign in at a development page on this machine, "
     "where you type any name."
 )
 
@@ -31,29 +31,34 @@ def wanted(request: Request) -> bool:
 
 
 def explained(handler: Handler) -> Handler:
-    """Let a browser read on a page why a method of the gateway refuses; others get it as ever."""
+    """Let a browser read on a page why a method of the gateway refuses; others get a document."""
 
     @wraps(handler)
-    def answer(service: Any, call: Any) -> Any:
+    def answer(service: Any, call: Any, *args: Any) -> Any:
         try:
-            return handler(service, call)
+            return handler(service, call, *args)
         except errors.ServiceError as error:
-            if not wanted(call.request):
-                raise
-            return problem(service.public_url, error)
+            if wanted(call.request):
+                return problem(service.public_url, error)
+            return problems.of_exception(error)
 
     return answer
 
 
-def home(public_url: str, *, development: bool) -> Response:
-    """Say what this is and where to sign in."""
+def home(public_url: str, providers: dict[str, str], *, development: bool) -> Response:
+    """Say what this is and where to sign in; ``providers`` are those with whom, by their keys."""
+    button = Markup('<a class="button" href="{}">Sign in with {}</a>')
+    buttons = Markup("\n").join(
+        button.format(f"{public_url}/login?provider={key}", label)
+        for key, label in providers.items()
+    )
     return page(
         "Delinkcious",
         fill(
             "home.html",
             api=f"{public_url}/v1.0",
-            sign_in=f"{public_url}/login",
-            sign_in_note=DEVELOPMENT if development else GITHUB,
+            sign_in=buttons,
+            sign_in_note=DEVELOPMENT if development else ACCOUNT,
             version=metadata.version("delinkcious"),
         ),
         home=f"{public_url}/",

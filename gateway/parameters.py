@@ -217,6 +217,7 @@ class Followed(TypedDict):
 class Login(TypedDict, total=False):
     """Where to go after signing in."""
 
+    provider: Annotated[str, declared("With whom: github or oidc; else the first there is.")]
     next: Annotated[str, declared("A path of this server.", examples=["/docs"])]
 
 

@@ -1,8 +1,9 @@
 """Gateway: the only public door. HTTP in, RPC and gRPC out."""
 
 from chassis import config, health
-from gateway import addresses, clients, devidp_server, oauth
+from gateway import addresses, clients
 from gateway.routes import description, home, links, news, people, sign_in
+from gateway.sign_in import configured, development_server, flow
 
 
 class GatewayService(
@@ -19,8 +20,8 @@ class GatewayService(
     name = "gateway"
 
     public_url: str = config.Setting(addresses.web_address, "PUBLIC_URL")
-    development: bool = devidp_server.DevelopmentIdentityProvider()
-    sign_in: oauth.SignIn = oauth.OAuth()
+    development: bool = development_server.DevelopmentIdentityProvider()
+    sign_in: flow.SignIn = configured.OAuth()
     users = clients.UserRpc("user_svc", probe="get_user")
     links = clients.ServiceRpc("link_svc", probe="get_links")
     social_graph = clients.ServiceRpc("social_graph_svc", probe="get_following")

@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Self
 
-from chassis.errors import InvalidInput, NotFound, Unauthenticated
+from chassis.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated
 
 NAME_LENGTH = 64
 LONGEST_TEXT = 320  # the longest e-mail address; GitHub's logins and names are shorter
+TICKETS_REMEMBERED = timedelta(hours=1)  # a browser's is good for ten minutes
 USED_AGAIN_AFTER = timedelta(hours=1)  # how exact a token's last use is kept
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_TICKET = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"dlk_[A-Za-z0-9_-]{43}")
 
 
@@ -91,6 +93,27 @@ def token_hash(secret: object) -> bytes:
     if not isinstance(secret, str) or not _TOKEN.fullmatch(secret):
         raise access_denied()
     return hashlib.sha256(secret.encode()).digest()
+
+
+def ticket(text: object) -> bytes | None:
+    """Read the name of one sign-in: 32 bytes in hexadecimal, or an empty text for none."""
+    if text == "":
+        return None
+    if not isinstance(text, str) or not _TICKET.fullmatch(text):
+        raise InvalidInput("invalid_ticket", "A ticket is 32 bytes in hexadecimal.", "ticket")
+    return bytes.fromhex(text)
+
+
+def used_ticket() -> InvalidInput:
+    """Return the answer to a sign-in that has let somebody in already."""
+    return InvalidInput("invalid_state", "This sign-in is used up: begin a new one.", "state")
+
+
+def sign_up_closed() -> PermissionDenied:
+    """Return the answer to a newcomer where none may come."""
+    return PermissionDenied(
+        "sign_up_closed", "New people cannot sign in here: ask whoever runs this Delinkcious."
+    )
 
 
 def access_denied() -> Unauthenticated:

@@ -73,3 +73,14 @@ class TokenRow(Base):
         Index("access_tokens_user_id_idx", "user_id"),
         CheckConstraint("octet_length(token_hash) = 32", name="access_tokens_token_hash"),
     )
+
+
+class UsedTicketRow(Base):
+    """A sign-in that has let somebody in, remembered for longer than a browser keeps it."""
+
+    __tablename__ = "used_tickets"
+
+    ticket: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    used_at: Mapped[datetime] = mapped_column(_MOMENT)
+
+    __table_args__ = (Index("used_tickets_used_at_idx", "used_at"),)

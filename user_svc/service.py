@@ -19,16 +19,20 @@ class UserService(health.Health):
 
     users: UserStore = Store(UserStore, Base)
     token_days: int = config.positive_int("ACCESS_TOKEN_DAYS")
+    sign_up_open: bool = config.Setting(lambda key: config.boolean(key, True), "SIGN_UP_OPEN")
 
     @rpc(expected_exceptions=ServiceError, sensitive_arguments="identity.email")
-    def sign_in(self, identity: schemas.IdentityDoc) -> schemas.SignedInDoc:
+    def sign_in(self, identity: schemas.IdentityDoc, ticket: str = "") -> schemas.SignedInDoc:
         """Give a token to a person whom the identity provider has vouched for.
 
-        The first time makes the user. Raise ``invalid_identity`` or ``invalid_text``.
+        The first time makes the user, unless sign-up is closed. ``ticket`` names this one
+        sign-in, which is good once. Raise ``invalid_identity``, ``invalid_text``,
+        ``invalid_ticket``, ``invalid_state`` or ``sign_up_closed``.
         """
-        person = schemas.identity(identity)
+        person, used = schemas.identity(identity), domain.ticket(ticket)
         token = domain.AccessToken.new(days=self.token_days, now=domain.now())
-        return schemas.dump_signed_in(self.users.sign_in(person, token), token)
+        user = self.users.sign_in(person, token, used, newcomers=self.sign_up_open)
+        return schemas.dump_signed_in(user, token)
 
     @rpc(expected_exceptions=ServiceError, sensitive_arguments="access_token")
     def verify_token(self, access_token: str) -> schemas.GrantDoc:

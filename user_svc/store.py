@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database.transactions import each_statement_alone
 from user_svc import domain
-from user_svc.models import IdentityRow, TokenRow, UserRow
+from user_svc.models import IdentityRow, TokenRow, UsedTicketRow, UserRow
 
 # Asked for with every request: made once, as that takes longer than asking.
 _GRANT = (
@@ -24,10 +24,27 @@ class UserStore:
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    def sign_in(self, identity: domain.Identity, token: domain.AccessToken) -> domain.User:
-        """Return the person behind an identity, new or known, and keep a token for them."""
+    def sign_in(
+        self,
+        identity: domain.Identity,
+        token: domain.AccessToken,
+        ticket: bytes | None = None,
+        *,
+        newcomers: bool = True,
+    ) -> domain.User:
+        """Return the person behind an identity, new or known, and keep a token for them.
+
+        ``ticket`` names this one sign-in, which lets nobody in a second time. Raises
+        ``invalid_state``, and ``sign_up_closed`` where ``newcomers`` may not come.
+        """
         with self.session.begin():
-            user = self._known(identity) or self._newcomer(identity, token.created_at)
+            if ticket is not None:
+                self._use_up(ticket, token.created_at)
+            user = self._known(identity)
+            if user is None:
+                if not newcomers:
+                    raise domain.sign_up_closed()
+                user = self._newcomer(identity, token.created_at)
             self._keep(token, user.id)
             return domain.User(user.username, user.name, user.email)
 
@@ -56,6 +73,20 @@ class UserStore:
             if user is None:
                 raise domain.no_such_user()
             return domain.User(user.username, user.name, user.email)
+
+    def _use_up(self, ticket: bytes, now: datetime) -> None:
+        forgotten = delete(UsedTicketRow).where(
+            UsedTicketRow.used_at < now - domain.TICKETS_REMEMBERED
+        )
+        self.session.execute(forgotten)
+        used = self.session.scalar(
+            insert(UsedTicketRow)
+            .values(ticket=ticket, used_at=now)
+            .on_conflict_do_nothing()
+            .returning(UsedTicketRow.ticket)
+        )
+        if used is None:
+            raise domain.used_ticket()
 
     def _known(self, identity: domain.Identity) -> UserRow | None:
         """Return the person, with what the provider says of them now."""

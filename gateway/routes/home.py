@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 
 from gateway import answers, pages, parameters
 from gateway.api import Body, Call, route
+from gateway.sign_in import flow
 
 VERSION = metadata.version("delinkcious")
 
@@ -15,6 +16,7 @@ class Home:
 
     public_url: str
     development: bool
+    sign_in: flow.SignIn
 
     @route(
         *("GET", "/"),
@@ -26,5 +28,5 @@ class Home:
     def home(self, call: Call[parameters.Nothing]) -> Response | answers.Home:
         """Say what this is and where to sign in: a page for a browser, JSON for a program."""
         if pages.wanted(call.request):
-            return pages.home(self.public_url, development=self.development)
+            return pages.home(self.public_url, self.sign_in.labels(), development=self.development)
         return answers.home(self.public_url, VERSION)

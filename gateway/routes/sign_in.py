@@ -6,33 +6,17 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from chassis.errors import DeadlineExceeded, InvalidInput, PermissionDenied
-from gateway import answers, auth, oauth, pages, parameters
+from gateway import answers, auth, pages, parameters
 from gateway.api import Body, Call, route
+from gateway.sign_in import flow
 
 _OK = Body("OK: the token is good for nothing now.", media=("text/plain",))
 
 
-class SignIn:
-    """Let people in and out."""
-
-    public_url: str
-    users: Any
-    sign_in: oauth.SignIn
-
-    @route(
-        *("GET", "/login"),
-        scope=None,
-        takes=parameters.Login,
-        reads=False,
-        answers=Body("To the identity provider.", status=302, media=("text/html",)),
-    )
-    @pages.explained
-    def login(self, call: Call[parameters.Login]) -> Response:
-        """Send the caller to the identity provider."""
-        return self.sign_in.depart(call.request)
-
-    @route(
-        *("GET", "/login/authorized"),
+def _authorized(path: str) -> Any:
+    """Declare where a provider sends people back to; each has its own (RFC 9700, 4.4)."""
+    return route(
+        *("GET", path),
         scope=None,
         takes=parameters.Authorization,
         reads=False,
@@ -44,21 +28,54 @@ class SignIn:
         refuses=(
             InvalidInput("invalid_state"),
             InvalidInput("invalid_code"),
+            InvalidInput("invalid_provider"),
             PermissionDenied("sign_in_cancelled"),
+            PermissionDenied("not_admitted"),
+            PermissionDenied("sign_up_closed"),
             DeadlineExceeded("identity_provider_timeout"),
         ),
         timeout_key="SIGN_IN_TIMEOUT_SECONDS",
     )
+
+
+class SignIn:
+    """Let people in and out."""
+
+    public_url: str
+    users: Any
+    sign_in: flow.SignIn
+
+    @route(
+        *("GET", "/login"),
+        scope=None,
+        takes=parameters.Login,
+        reads=False,
+        answers=Body("To the identity provider.", status=302, media=("text/html",)),
+        refuses=(InvalidInput("invalid_provider"),),
+    )
     @pages.explained
+    def login(self, call: Call[parameters.Login]) -> Response:
+        """Send the caller to the identity provider."""
+        return self.sign_in.depart(call.request)
+
+    @_authorized("/login/authorized")
     def login_authorized(self, call: Call[parameters.Authorization]) -> Response:
-        """Give a token to whom the identity provider sends back."""
-        arrival = self.sign_in.arrive(call.request)
-        signed_in = answers.signed_in(arrival.profile, self.users.sign_in(arrival.identity))
+        """Give a token to whom the identity provider sends back; good or not, it is over then."""
+        return self.sign_in.forget(self._welcome(call, ""))
+
+    @_authorized("/login/authorized/oidc")
+    def login_authorized_by_oidc(self, call: Call[parameters.Authorization]) -> Response:
+        """Give a token to whom the OpenID provider sends back."""
+        return self.sign_in.forget(self._welcome(call, "oidc"))
+
+    @pages.explained
+    def _welcome(self, call: Call[parameters.Authorization], provider: str) -> Response:
+        arrival = self.sign_in.arrive(call.request, provider)
+        user = self.users.sign_in(arrival.identity, arrival.ticket)
+        signed_in = answers.signed_in(arrival.profile, user)
         if pages.wanted(call.request):
-            page = pages.signed_in(self.public_url, signed_in, arrival.next)
-            return self.sign_in.forget(page)
-        body = json.dumps(signed_in) + "\n"
-        return self.sign_in.forget(Response(body, mimetype="application/json"))
+            return pages.signed_in(self.public_url, signed_in, arrival.next)
+        return Response(json.dumps(signed_in) + "\n", mimetype="application/json")
 
     @route("GET", "/logout", scope="account", answers=_OK)
     def logout_by_link(self, call: Call[parameters.Nothing]) -> Response:

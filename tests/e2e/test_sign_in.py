@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+import requests
 
 from tests.e2e.api import TIME, Api, assert_refused, person, sign_in
 from tests.e2e.system import System
@@ -48,6 +49,23 @@ def test_second_sign_in_is_the_same_person_with_another_token(newcomer: Newcomer
     assert first.token != second.token
     first.add_link(URL)
     assert second.urls() == [URL]
+
+
+def test_sign_in_lets_in_once(system: System) -> None:
+    """F1: a browser that kept its cookie, and a provider that gives a second code for it."""
+    with requests.Session() as browser:
+        page = browser.get(f"{system.url}/login", timeout=10)
+        (cookie,) = browser.cookies
+        back = [
+            browser.post(page.url, data={"login": "once"}, allow_redirects=False, timeout=10)
+            for _ in range(2)
+        ]
+        first, second = (answer.headers["Location"] for answer in back)
+        assert browser.get(first, timeout=10).status_code == 200
+        assert not browser.cookies
+        assert browser.get(second, timeout=10).json()["code"] == "invalid_state"
+        browser.cookies.set_cookie(cookie)
+        assert browser.get(second, timeout=10).json()["code"] == "invalid_state"
 
 
 def test_both_headers_carry_the_token(newcomer: Newcomer) -> None:

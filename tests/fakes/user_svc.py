@@ -12,14 +12,28 @@ class FakeUserStore:
     def __init__(self) -> None:
         self.users: dict[str, domain.User] = {}  # by name in lower case
         self.names: dict[tuple[str, str], str] = {}  # by provider and subject
+        self.tickets: set[bytes] = set()
         self.tokens: dict[bytes, tuple[str, datetime, datetime]] = {}  # name, expiry, last use
 
-    def sign_in(self, identity: domain.Identity, token: domain.AccessToken) -> domain.User:
+    def sign_in(
+        self,
+        identity: domain.Identity,
+        token: domain.AccessToken,
+        ticket: bytes | None = None,
+        *,
+        newcomers: bool = True,
+    ) -> domain.User:
+        if ticket in self.tickets:
+            raise domain.used_ticket()
         key = (identity.provider, identity.subject)
         if key not in self.names:
+            if not newcomers:
+                raise domain.sign_up_closed()
             self.names[key] = next(
                 name for name in identity.usernames() if name.lower() not in self.users
             )
+        if ticket is not None:
+            self.tickets.add(ticket)
         name = self.names[key]
         user = domain.User(name, identity.name, identity.email)
         self.users[name.lower()] = user

@@ -18,7 +18,7 @@ class Users:
     name = "user_svc"
 
     @rpc(expected_exceptions=ServiceError)
-    def sign_in(self, identity: dict[str, str]) -> dict[str, str]:
+    def sign_in(self, identity: dict[str, str], ticket: str = "") -> dict[str, str]:
         username = identity["login"].lower()
         token = f"dlk_{username}_{len(TOKENS)}"
         TOKENS[token] = username

@@ -13,6 +13,7 @@ from nameko.cli.utils.config import load_config
 
 from embedded import ports
 from embedded.nats import NatsServer
+from tests.integration.identity_provider import openid_provider
 from tests.processes import ROOT, ServiceProcess, until
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -129,6 +130,33 @@ def test_callback_with_the_state_of_another_browser_is_refused(gateway: Gateway)
         assert "invalid_state" in answer.text
 
 
+def test_openid_provider_signs_in_beside_the_other(
+    tmp_path: Path, nats_url: str, peers: ServiceProcess
+) -> None:
+    with openid_provider({"sub": "7f", "preferred_username": "carol"}) as issuer:
+        settings = {"OAUTH_CLIENT_ID": "id", "OAUTH_CLIENT_SECRET": "secret"}
+        settings |= {"OIDC_CLIENT_ID": "id", "OIDC_CLIENT_SECRET": "secret"}
+        settings |= {"OIDC_ISSUER_URL": issuer, "ALLOWED_LOGINS": "oidc:7f"}
+        gateway = Gateway(tmp_path, nats_url, **settings).started()
+        try:
+            home = gateway.get("/", headers=BROWSER).text
+            assert "Sign in with GitHub" in home
+            assert "Sign in with localhost" in home
+            for subject, status in [("7f", 200), ("another", 403)]:
+                with requests.Session() as browser:
+                    page = browser.get(f"{gateway.url}/login?provider=oidc", timeout=10)
+                    answer = browser.post(page.url, data={"sub": subject}, timeout=10)
+                    assert answer.status_code == status, answer.text
+                    # A sign-in is over, good or not.
+                    assert "delinkcious_sign_in" not in browser.cookies
+                    if status == 200:
+                        assert answer.json()["login"] == "carol"
+                    else:
+                        assert answer.json()["code"] == "not_admitted"
+        finally:
+            assert gateway.process.stop() == 0
+
+
 def test_cancelled_sign_in_is_forbidden(gateway: Gateway) -> None:
     with requests.Session() as browser:
         page = browser.get(f"{gateway.url}/login", timeout=10)
@@ -231,7 +259,7 @@ def test_dripping_provider_is_504_and_others_are_served(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"ENVIRONMENT": "production"}, "OAUTH_CLIENT_ID is empty"),
+        ({"ENVIRONMENT": "production"}, "OAUTH_CLIENT_ID and OIDC_CLIENT_ID are empty"),
         ({"ENVIRONMENT": "production", "OAUTH_CLIENT_ID": "id"}, "OAUTH_CLIENT_SECRET is empty"),
         ({"PUBLIC_URL": "localhost:5000"}, "PUBLIC_URL must be like https://example.org"),
     ],

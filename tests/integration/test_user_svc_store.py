@@ -8,11 +8,11 @@ from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chassis.errors import NotFound, Unauthenticated
+from chassis.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated
 from tests.fakes.user_svc import FakeUserStore
 from tests.integration import pgbouncer, service_database
 from user_svc import domain
-from user_svc.models import Base, IdentityRow, TokenRow, UserRow
+from user_svc.models import Base, IdentityRow, TokenRow, UsedTicketRow, UserRow
 from user_svc.store import UserStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -133,6 +133,27 @@ def test_nobody_is_not_found(store):
     assert (refusal.value.code, refusal.value.field) == ("no_such_user", "username")
 
 
+def test_a_ticket_lets_in_once(store):
+    first, second = a_token(), a_token()
+    store.sign_in(person("bob"), first, b"t" * 32)
+    with pytest.raises(InvalidInput) as refusal:
+        store.sign_in(person("bob"), second, b"t" * 32)
+    assert (refusal.value.code, refusal.value.field) == ("invalid_state", "state")
+    with pytest.raises(Unauthenticated):
+        store.verify(second.hash, NOW)
+    store.sign_in(person("bob"), second, b"u" * 32)
+
+
+def test_where_sign_up_is_closed_only_known_people_come_in(store):
+    with pytest.raises(PermissionDenied) as refusal:
+        store.sign_in(person("eve"), a_token(), newcomers=False)
+    assert refusal.value.code == "sign_up_closed"
+    store.sign_in(person("bob", "7"), a_token())
+    assert store.sign_in(person("robert", "7"), a_token(), newcomers=False).username == "bob"
+    with pytest.raises(NotFound):
+        store.get("eve")
+
+
 def test_each_sign_in_gives_another_token(store):
     first, second = a_token(), a_token()
     store.sign_in(person("bob"), first)
@@ -190,6 +211,25 @@ def at_once(database, calls):
     with ThreadPoolExecutor(len(calls)) as pool:
         running = [pool.submit(call, database.store()) for call in calls]
         return [each.result() for each in running]
+
+
+def test_tickets_are_forgotten_when_no_browser_has_them(database):
+    store = database.store()
+    for minutes in range(0, 600, 10):
+        when = NOW + timedelta(minutes=minutes)
+        store.sign_in(person("bob"), a_token(now=when), minutes.to_bytes(32))
+    assert database.one(select(func.count()).select_from(UsedTicketRow)) <= 7
+
+
+def test_a_ticket_lets_in_once_among_many_at_once(database):
+    def sign_in(store):
+        try:
+            return store.sign_in(person("bob"), a_token(), b"t" * 32).username
+        except InvalidInput as refusal:
+            return refusal.code
+
+    outcomes = at_once(database, [sign_in] * 8)
+    assert sorted(outcomes) == ["bob"] + ["invalid_state"] * 7
 
 
 def test_people_of_one_login_who_come_at_once_get_a_name_each(database):

@@ -72,6 +72,12 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "OAUTH_CLIENT_SECRET": ("gateway", ("",)),
     "OAUTH_BASE_URL": ("gateway", ("", "github.com", "http://github.com")),
     "OAUTH_API_URL": ("gateway", ("", "github.com", "http://github.com")),
+    "OIDC_ISSUER_URL": ("gateway", ("", "id.example.org", "http://id.example.org")),
+    "OIDC_CLIENT_SECRET": ("gateway", ("",)),
+    "OIDC_SCOPE": ("gateway", ("", "profile email")),
+    "ALLOWED_LOGINS": ("gateway", (",", " , ")),
+    "ALLOWED_ORGANIZATIONS": ("gateway", (",", ",".join(f"team-{n}" for n in range(21)))),
+    "ALLOWED_EMAIL_DOMAINS": ("gateway", (" ,",)),
     "OAUTH_TIMEOUT_SECONDS": ("gateway", NO_NUMBERS),
     "SIGN_IN_TIMEOUT_SECONDS": ("gateway", NO_NUMBERS),
     "SESSION_SECRET": ("gateway", ("",)),
@@ -80,6 +86,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "NEWS_GRPC_TARGET": ("gateway", ("", "news", "ftp://news:1", "http://news")),
     "MAX_LINKS_PER_USER": ("link_svc", NO_WHOLE_NUMBERS),
     "IDEMPOTENCY_KEY_HOURS": ("link_svc", NO_WHOLE_NUMBERS),
+    "SIGN_UP_OPEN": ("user_svc", NO_TRUTHS),
     "ACCESS_TOKEN_DAYS": ("user_svc", NO_WHOLE_NUMBERS),
     "GRPC_BIND_PORT": ("news_svc", NO_PORTS),
     "REDIS_URL": ("news_svc", ("", "127.0.0.1:6379", "http://127.0.0.1")),
@@ -92,11 +99,16 @@ ELSEWHERE = {
     *(f"EMBEDDED.{server}_PORT" for server in ("POSTGRES", "NATS", "VALKEY")),
     *(f"DB_OWNER_URIS.{name}:Base" for name in ("link_svc", "social_graph_svc", "user_svc")),
 }
+# A text that may be anything, also empty.
+ANYTHING = {"OAUTH_CLIENT_ID", "OIDC_CLIENT_ID", "OIDC_LABEL"}
 # Not asked for as long as the gateway signs people in by itself.
 WITH_A_PROVIDER = {
     "ENVIRONMENT": "production",
     "OAUTH_CLIENT_ID": "id",
     "OAUTH_CLIENT_SECRET": "secret",
+    "OIDC_CLIENT_ID": "id",
+    "OIDC_CLIENT_SECRET": "secret",
+    "OIDC_ISSUER_URL": "https://id.example.org",
     "SESSION_SECRET": "secret",
 }
 
@@ -108,7 +120,7 @@ def settings(key: str, value: Any) -> dict[str, Any]:
     found["METRICS_PORTS"] = {"gateway": ports.free_port()}
     found["DEV_IDENTITY_PROVIDER_PORT"] = ports.free_port()
     found["GRPC_BIND_PORT"] = ports.free_port()
-    if key.startswith("OAUTH") or key == "SESSION_SECRET":
+    if key.startswith(("OAUTH", "OIDC")) or key == "SESSION_SECRET":
         found.update(WITH_A_PROVIDER)
     place, *_, name = [found, *key.split(".")]
     for part in key.split(".")[:-1]:
@@ -192,7 +204,7 @@ def test_right_values_do_not(service: str, starter: Callable[[str, dict[str, Any
 
 
 def test_every_key_is_tried() -> None:
-    known = {key.name for key in keys(TEXT)} - {"OAUTH_CLIENT_ID"}
+    known = {key.name for key in keys(TEXT)} - ANYTHING
     assert known == WRONG.keys() | ELSEWHERE
 
 

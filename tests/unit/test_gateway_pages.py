@@ -101,7 +101,9 @@ def test_identity_page_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("development", [True, False])
 def test_home_says_what_this_is_and_where_to_sign_in(development: bool) -> None:
-    text = pages.home(PUBLIC, development=development).get_data(as_text=True)
-    assert f'<a class="button" href="{PUBLIC}/login">Sign in</a>' in text
+    providers = {"github": "GitHub", "oidc": HOSTILE}
+    text = pages.home(PUBLIC, providers, development=development).get_data(as_text=True)
+    button = f'<a class="button" href="{PUBLIC}/login?provider='
+    assert f'{button}github">Sign in with GitHub</a>' in text
+    assert f'{button}oidc">Sign in with &lt;script&gt;' in text
     assert ("type any name" in text) is development
-    assert ("GitHub account" in text) is not development

@@ -12,8 +12,9 @@ from nameko.testing.services import worker_factory
 from werkzeug.test import EnvironBuilder
 
 from chassis import errors, http
-from gateway import clients, oauth
+from gateway import clients
 from gateway.service import GatewayService
+from gateway.sign_in import flow
 from link_svc.service import LinkService
 from social_graph_svc.service import SocialGraphService
 from user_svc.service import UserService
@@ -29,7 +30,7 @@ def gateway() -> Any:
         GatewayService,
         public_url=PUBLIC,
         development=True,
-        sign_in=create_autospec(oauth.SignIn, instance=True),
+        sign_in=create_autospec(flow.SignIn, instance=True),
         users=create_autospec(UserService, instance=True),
         links=create_autospec(LinkService, instance=True),
         social_graph=create_autospec(SocialGraphService, instance=True),
@@ -37,6 +38,7 @@ def gateway() -> Any:
     )
     service.users.verify_token.return_value = {"username": "alice", "expires_at": ""}
     service.users.get_user.side_effect = lambda name: {"username": name.capitalize()}
+    service.sign_in.labels.return_value = {"github": "GitHub", "oidc": "Our <house>"}
     service.sign_in.forget.side_effect = lambda response: response
     return service
 
@@ -75,6 +77,7 @@ def test_routes_are_those_of_the_design() -> None:
         ("GET", "/docs"),
         ("GET", "/login"),
         ("GET", "/login/authorized"),
+        ("GET", "/login/authorized/oidc"),
         ("GET", "/logout"),
         ("POST", "/logout"),
         *((method, f"/{version}/{path}") for method, path in api for version in ("v1.0", "v1")),
@@ -267,7 +270,7 @@ def test_docs_need_nothing_from_outside(gateway: Any) -> None:
 def arrived(gateway: Any, onward: str = "") -> None:
     identity = {"provider": "p", "subject": "7", "login": "Alice", "name": "", "email": ""}
     profile = {"login": "Alice", "id": 7, "name": None, "email": None}
-    gateway.sign_in.arrive.return_value = oauth.Arrival(identity, profile, onward)
+    gateway.sign_in.arrive.return_value = flow.Arrival(identity, profile, "ticket", onward)
     gateway.users.sign_in.return_value = {
         "username": "alice",
         "name": "",
@@ -308,8 +311,9 @@ def test_browser_reads_on_a_page_why_it_is_not_signed_in(gateway: Any) -> None:
     gateway.sign_in.arrive.side_effect = refusal
     response = gateway.login_authorized(a_request(token="", headers=BROWSER))
     assert (response.status_code, response.mimetype) == (400, "text/html")
-    with pytest.raises(errors.InvalidInput):
-        gateway.login_authorized(a_request(token=""))
+    response = gateway.login_authorized(a_request(token=""))
+    assert (response.status_code, response.json["code"]) == (400, "invalid_state")
+    assert gateway.sign_in.forget.call_count == 2
     gateway.users.sign_in.assert_not_called()
 
 

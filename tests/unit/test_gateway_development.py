@@ -10,22 +10,22 @@ from nameko import config
 from nameko.exceptions import ConfigurationError
 from werkzeug.test import Client, TestResponse
 
-from gateway import devidp, devidp_server
+from gateway.sign_in import development, development_server
 
 PUBLIC = "http://localhost:5000"
 CALLBACK = f"{PUBLIC}/login/authorized"
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=")
 QUERY = {
-    "client_id": devidp.CLIENT_ID,
+    "client_id": development.CLIENT_ID,
     "redirect_uri": CALLBACK,
     "state": "a state",
     "code_challenge": CHALLENGE.decode(),
     "code_challenge_method": "S256",
 }
 EXCHANGE = {
-    "client_id": devidp.CLIENT_ID,
-    "client_secret": devidp.CLIENT_SECRET,
+    "client_id": development.CLIENT_ID,
+    "client_secret": development.CLIENT_SECRET,
     "redirect_uri": CALLBACK,
     "code_verifier": VERIFIER,
 }
@@ -33,7 +33,7 @@ EXCHANGE = {
 
 @pytest.fixture
 def browser() -> Client:
-    return Client(devidp.Application(PUBLIC, CALLBACK))
+    return Client(development.Application(PUBLIC, CALLBACK))
 
 
 def authorize(browser: Client, login: str = "alice", **form: str) -> TestResponse:
@@ -66,9 +66,9 @@ def test_a_name_becomes_a_person(browser: Client) -> None:
 
 
 def test_the_same_name_is_the_same_person() -> None:
-    assert devidp.person("Alice")["id"] == devidp.person("alice")["id"] == 48206826798862
-    assert devidp.person("alice")["id"] != devidp.person("bob")["id"]
-    assert 0 < devidp.person("alice")["id"] < 2**53
+    assert development.person("Alice")["id"] == development.person("alice")["id"] == 48206826798862
+    assert development.person("alice")["id"] != development.person("bob")["id"]
+    assert 0 < development.person("alice")["id"] < 2**53
 
 
 def test_page_asks_for_a_name(browser: Client) -> None:
@@ -134,17 +134,17 @@ def test_code_is_good_once(browser: Client) -> None:
 
 def test_code_is_good_for_a_minute(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     code = answer_of(authorize(browser))["code"]
-    late = devidp.time.monotonic() + devidp.GRANT_SECONDS
-    monkeypatch.setattr("gateway.devidp.time.monotonic", lambda: late)
+    late = development.time.monotonic() + development.GRANT_SECONDS
+    monkeypatch.setattr("gateway.sign_in.development.time.monotonic", lambda: late)
     assert exchange(browser, code) == {"error": "bad_verification_code"}
 
 
 def test_memory_is_bounded() -> None:
-    grants: devidp.Grants[int] = devidp.Grants()
-    keys = [grants.issue(number) for number in range(devidp.GRANTS + 5)]
+    grants: development.Grants[int] = development.Grants()
+    keys = [grants.issue(number) for number in range(development.GRANTS + 5)]
     assert [grants.look(key) for key in keys[:5]] == [None] * 5
     assert grants.look(keys[5]) == 5
-    assert len(grants._grants) == devidp.GRANTS
+    assert len(grants._grants) == development.GRANTS
 
 
 def test_user_needs_a_token(browser: Client) -> None:
@@ -159,20 +159,24 @@ def test_other_hosts_paths_and_methods_are_refused(browser: Client) -> None:
     assert authorize(browser, "a" * 20_000).status_code == 413
 
 
-def test_it_serves_only_in_development() -> None:
-    extension = devidp_server.DevelopmentIdentityProvider()
-    with config.patch({"OAUTH_CLIENT_ID": "our-id", "ENVIRONMENT": "production"}):
+NO_PROVIDER = {"OAUTH_CLIENT_ID": "", "OIDC_CLIENT_ID": ""}
+
+
+@pytest.mark.parametrize("provider", NO_PROVIDER)
+def test_it_serves_only_in_development(provider: str) -> None:
+    extension = development_server.DevelopmentIdentityProvider()
+    with config.patch(NO_PROVIDER | {"ENVIRONMENT": "production", provider: "our-id"}):
         extension.setup()
         assert extension.get_dependency(None) is False
         extension.start()
         extension.stop()
     for environment, refusal in (
-        ("production", "OAUTH_CLIENT_ID is empty"),
+        ("production", "OAUTH_CLIENT_ID and OIDC_CLIENT_ID are empty"),
         ("staging", "ENVIRONMENT must be"),
         ("Development ", "ENVIRONMENT must be"),
     ):
         with (
-            config.patch({"OAUTH_CLIENT_ID": "", "ENVIRONMENT": environment}),
+            config.patch(NO_PROVIDER | {"ENVIRONMENT": environment}),
             pytest.raises(ConfigurationError, match=refusal),
         ):
             extension.setup()

@@ -1,10 +1,9 @@
-"""The identity provider: GitHub, or a server with GitHub's endpoints, asked within bounds."""
+"""What is asked of an identity provider, whichever it is: within bounds, and in our own words."""
 
 import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,11 +15,11 @@ from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
 from chassis import errors
+from gateway.sign_in.providers import Application, Ticket
 
 _log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 1024 * 1024
-SCOPE = "read:user user:email"
 # What GitHub's token endpoint says (with status 200) when the person, not we, can mend it.
 PERSONS_FAULTS: dict[str, tuple[type[errors.ServiceError], str, str, str]] = {
     "bad_verification_code": (
@@ -50,82 +49,12 @@ TOKEN_FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Provider:
-    """Where the provider is, for the browser and for us, and who we are there."""
-
-    name: str
-    authorize_url: str
-    token_url: str
-    api_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    redirect_uri: str
-    timeout_seconds: float
-
-    def address(self, state: str, challenge: str) -> str:
-        """Return the page to which a browser is sent to sign in."""
-        with _session(self, scope=SCOPE) as session:
-            url, _ = session.authorization_url(
-                _as_https(self.authorize_url),
-                state=state,
-                code_challenge=challenge,
-                code_challenge_method="S256",
-            )
-        return _with_scheme(url, self.authorize_url)
-
-    def profile(self, code: str, verifier: str) -> dict[str, Any]:
-        """Exchange the code, and return the person: ``/user``, and ``email`` if it is verified.
-
-        The provider's token is used for this alone, and forgotten. Raises ``invalid_code``,
-        ``unverified_email``, ``identity_provider_refused`` or ``…_unavailable`` or ``…_timeout``.
-        """
-        with _bounded(self.timeout_seconds), _session(self) as session:
-            session.fetch_token(
-                _as_https(self.token_url),
-                code=code,
-                code_verifier=verifier,
-                client_secret=self.client_secret,
-                include_client_id=True,
-                timeout=self.timeout_seconds,
-            )
-            user = self._get(session, "/user")
-            if not _is_person(user):
-                raise ValueError("/user is no person")
-            return user | {"email": _verified(self._get(session, "/user/emails", missing=[]))}
-
-    def _get(self, session: OAuth2Session, path: str, **missing: Any) -> Any:
-        url = _as_https(self.api_url) + path
-        response = session.get(url, timeout=self.timeout_seconds)
-        # Without the right to read addresses GitHub answers 403 or 404: a person without one.
-        if missing and response.status_code in (403, 404):
-            return missing["missing"]
-        response.raise_for_status()
-        return response.json()
-
-
-def _is_person(user: Any) -> bool:
-    """A numeric id and a login are what we need; a name may be null."""
-    return (
-        isinstance(user, dict)
-        and type(user.get("id")) is int
-        and isinstance(user.get("login"), str)
-        and bool(user["login"])
-    )
-
-
-def _verified(emails: Any) -> str | None:
-    """Return the address that is primary and verified, if there is one."""
-    if not isinstance(emails, list):
-        raise ValueError("/user/emails is no list")
-    for entry in emails:
-        if isinstance(entry, dict) and entry.get("primary") and entry.get("verified") is True:
-            return str(entry.get("email") or "") or None
-    return None
+class TooManyRequests(Exception):
+    """The provider wants to be left alone for a while."""
 
 
 @contextmanager
-def _bounded(seconds: float) -> Iterator[None]:
+def bounded(seconds: float) -> Iterator[None]:
     """Bound the whole exchange, drip by drip; name in our words whatever goes wrong in it."""
     timeout = eventlet.Timeout(seconds)
     try:
@@ -136,6 +65,11 @@ def _bounded(seconds: float) -> Iterator[None]:
         _log.warning("the identity provider did not answer within %s s", seconds)
         raise errors.DeadlineExceeded(
             "identity_provider_timeout", "The identity provider did not answer in time."
+        ) from None
+    except TooManyRequests:
+        _log.warning("the identity provider has had too many requests of ours")
+        raise errors.Unavailable(
+            "identity_provider_busy", "The identity provider asks us to wait: try again later."
         ) from None
     except OAuth2Error as exc:
         _refuse(exc)
@@ -181,7 +115,7 @@ class _Adapter(HTTPAdapter):
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         """Send, and hold the answer's body in memory if it is not too long."""
-        request.url = _with_scheme(str(request.url), self.configured_url)
+        request.url = with_scheme(str(request.url), self.configured_url)
         response = super().send(request, *args, **kwargs | {"stream": True})
         body = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
         response.raw.close()
@@ -192,21 +126,43 @@ class _Adapter(HTTPAdapter):
         return response
 
 
-def _session(provider: Provider, scope: str | None = None) -> OAuth2Session:
-    """Return a session for one person's sign-in: nothing is shared between two."""
-    session = OAuth2Session(provider.client_id, redirect_uri=provider.redirect_uri, scope=scope)
-    session.trust_env = False  # no proxies, certificates or passwords from the environment
-    session.max_redirects = 0
-    session.headers.update({"Accept": "application/json", "User-Agent": "Delinkcious"})
-    for url in (provider.token_url, provider.api_url):
-        parts = urlsplit(url)
-        session.mount(f"https://{parts.netloc}/", _Adapter(url))
-    session.register_compliance_hook("access_token_response", _check_token_response)
-    return session
+def session(application: Application, *urls: str, scope: str | None = None) -> OAuth2Session:
+    """Return a session for one person's sign-in, for these addresses: nothing is shared."""
+    made = OAuth2Session(application.client_id, redirect_uri=application.redirect_uri, scope=scope)
+    made.trust_env = False  # no proxies, certificates or passwords from the environment
+    made.max_redirects = 0
+    made.headers.update({"Accept": "application/json", "User-Agent": "Delinkcious"})
+    for url in urls:
+        made.mount(f"https://{urlsplit(url).netloc}/", _Adapter(url))
+    made.register_compliance_hook("access_token_response", _check_token_response)
+    return made
+
+
+def page(application: Application, url: str, scope: str, ticket: Ticket, **more: str) -> str:
+    """Return the provider's page at which a browser shall sign in."""
+    with session(application, scope=scope) as asking:
+        address, _ = asking.authorization_url(
+            as_https(url),
+            state=ticket.state,
+            code_challenge=ticket.challenge,
+            code_challenge_method="S256",
+            **more,
+        )
+    return with_scheme(address, url)
+
+
+def read(asking: OAuth2Session, url: str, **options: Any) -> requests.Response:
+    """Ask for one address of a provider; raise where it wants us to wait."""
+    answer = asking.get(as_https(url), **options)
+    if _wants_rest(answer):
+        raise TooManyRequests
+    return answer
 
 
 def _check_token_response(response: requests.Response) -> requests.Response:
     """Keep from oauthlib (4.0) what would confuse it: neither token nor error, or no texts."""
+    if _wants_rest(response):
+        raise TooManyRequests
     if response.status_code != 400:  # RFC 6749 answers errors with 400, GitHub with 200
         response.raise_for_status()
     try:
@@ -223,9 +179,19 @@ def _check_token_response(response: requests.Response) -> requests.Response:
     return response
 
 
-def _as_https(url: str) -> str:
+def _wants_rest(response: requests.Response) -> bool:
+    """GitHub's limits: 429, or 403 with nothing remaining or a time after which to come again."""
+    spent = response.headers.get("X-RateLimit-Remaining") == "0"
+    return response.status_code == 429 or (
+        response.status_code == 403 and (spent or "Retry-After" in response.headers)
+    )
+
+
+def as_https(url: str) -> str:
+    """Return the address as oauthlib wants to see it; what is spoken is the configured scheme."""
     return urlsplit(url)._replace(scheme="https").geturl()
 
 
-def _with_scheme(url: str, configured_url: str) -> str:
+def with_scheme(url: str, configured_url: str) -> str:
+    """Return the address with the scheme of another."""
     return urlsplit(url)._replace(scheme=urlsplit(configured_url).scheme).geturl()

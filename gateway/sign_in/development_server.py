@@ -10,37 +10,42 @@ from nameko.extensions import DependencyProvider
 
 from chassis import config
 from gateway import addresses
-from gateway.devidp import CLIENT_ID, CLIENT_SECRET, HOST, Application
-from gateway.provider import Provider
+from gateway.sign_in.development import CLIENT_ID, CLIENT_SECRET, HOST, Application
+from gateway.sign_in.github import GitHub
+from gateway.sign_in.providers import Application as Registration
 
 
 def wanted() -> bool:
     """Say whether sign-in goes here; refuse to start where it must not."""
     environment = config.one_of("ENVIRONMENT", "development", "production")
-    if config.optional("OAUTH_CLIENT_ID"):
+    if config.optional("OAUTH_CLIENT_ID") or config.optional("OIDC_CLIENT_ID"):
         return False
     if environment == "development":
         return True
     raise ConfigurationError(
-        "OAUTH_CLIENT_ID is empty, and the development identity provider runs only in development"
+        "OAUTH_CLIENT_ID and OIDC_CLIENT_ID are empty, and the development identity provider runs "
+        "only in development"
     )
 
 
-def provider() -> Provider:
+def provider() -> GitHub:
     """Return how the gateway signs people in here."""
     port = config.port("DEV_IDENTITY_PROVIDER_PORT")
     # The name by which the browser knows this machine, so that it sends our cookie on the way back.
     known = urlsplit(addresses.public_url()).hostname
     host = known if known in ("localhost", HOST) else "localhost"
-    return Provider(
+    return GitHub(
         name="development",
+        label="a name",
         authorize_url=f"http://{host}:{port}/login/oauth/authorize",
         token_url=f"http://{HOST}:{port}/login/oauth/access_token",
         api_url=f"http://{HOST}:{port}",
-        client_id=CLIENT_ID,
-        client_secret=CLIENT_SECRET,
-        redirect_uri=addresses.redirect_uri(),
-        timeout_seconds=config.positive("OAUTH_TIMEOUT_SECONDS"),
+        application=Registration(
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            redirect_uri=addresses.redirect_uri(),
+            timeout_seconds=config.positive("OAUTH_TIMEOUT_SECONDS"),
+        ),
     )
 
 

@@ -1,6 +1,5 @@
 """The identity provider over real HTTP: the development one, and one that misbehaves on purpose."""
 
-import json
 import logging
 import socket
 import subprocess
@@ -8,29 +7,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from oauthlib.oauth2 import WebApplicationClient
 from werkzeug.serving import make_server
 
 from chassis import errors
-from gateway import devidp
-from gateway.provider import Provider
+from gateway.sign_in import development, github
+from gateway.sign_in.github import GitHub
+from gateway.sign_in.providers import Application, Person, Ticket
+from tests.integration.identity_provider import Answer, IdentityProvider, as_json, serving
 
 CALLBACK = "http://localhost:5000/login/authorized"
 TOKEN = "/login/oauth/access_token"
 SECRETS = ("our-secret", "gho_token", "the-code", "the-verifier")
-
-Answer = tuple[int, str, bytes]
-
-
-def as_json(value: Any, status: int = 200) -> Answer:
-    return status, "application/json; charset=utf-8", json.dumps(value).encode()
 
 
 def good() -> dict[str, Answer]:
@@ -44,77 +37,52 @@ def good() -> dict[str, Answer]:
     }
 
 
+TICKET = Ticket("github", "the-state", "the-verifier", "the-nonce")
+
+
 @dataclass
 class Misbehaving:
-    """A provider whose answers a test sets."""
+    """GitHub as a test wants it, and our way there."""
 
-    url: str
-    answers: dict[str, Answer] = field(default_factory=good)
-    requests: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
+    provider: IdentityProvider
+    organizations: tuple[str, ...] = ()
 
-    def profile(self) -> dict[str, Any]:
-        return a_provider(self.url).profile("the-code", "the-verifier")
+    def person(self) -> Person:
+        github = a_provider(self.provider.url, organizations=self.organizations)
+        return github.person("the-code", "", TICKET)
 
     def refuses(self) -> errors.ServiceError:
         with pytest.raises(errors.ServiceError) as caught:
-            self.profile()
+            self.person()
         return caught.value
 
 
-def a_provider(url: str, seconds: float = 2, **fields: str) -> Provider:
-    settings = {
-        "name": "test",
-        "authorize_url": f"{url}/login/oauth/authorize",
-        "token_url": f"{url}{TOKEN}",
-        "api_url": url,
-        "client_id": "our-id",
-        "client_secret": "our-secret",
-        "redirect_uri": CALLBACK,
-    }
-    return Provider(**settings | fields, timeout_seconds=seconds)
+def a_provider(
+    url: str,
+    seconds: float = 2,
+    client_id: str = "our-id",
+    client_secret: str = "our-secret",
+    organizations: tuple[str, ...] = (),
+) -> GitHub:
+    application = Application(client_id, client_secret, CALLBACK, seconds)
+    return github.at(url, url, application, organizations)
 
 
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            sent = self.rfile.read(length).decode()
-            misbehaving.requests.append((self.path, dict(self.headers), sent))
-            status, kind, body = misbehaving.answers[self.path]
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            if 300 <= status < 400:
-                self.send_header("Location", "/user")
-            self.end_headers()
-            self.close_connection = True
-            try:
-                self.wfile.write(body)
-            except OSError:
-                return  # the client has read enough
-
-        do_POST = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            """Keep quiet."""
-
-    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    misbehaving = Misbehaving(f"http://127.0.0.1:{http_server.server_port}")
-    thread = threading.Thread(target=http_server.serve_forever, args=(0.02,))
-    thread.start()
-    yield misbehaving
-    http_server.shutdown()
-    http_server.server_close()
-    thread.join()
+    with serving() as provider:
+        provider.answers = good()
+        yield Misbehaving(provider)
 
 
 def test_profile_is_read_with_the_token_that_the_code_buys(server: Misbehaving) -> None:
-    profile = server.profile()
-    assert profile == {"id": 7, "login": "alice", "name": None, "email": "alice@example.org"}
-    assert server.profile() == profile
-    del server.requests[:3]
-    (_, token_headers, form), (_, user_headers, _), (emails_path, _, _) = server.requests
+    person = server.person()
+    assert (person.subject, person.login, person.name) == ("7", "alice", "")
+    assert person.email == person.profile["email"] == "alice@example.org"
+    assert (person.profile["id"], person.profile["name"]) == (7, None)
+    assert server.person() == person
+    del server.provider.requests[:3]
+    (_, token_headers, form), (_, user_headers, _), (emails_path, _, _) = server.provider.requests
     assert {name: value for name, (value,) in parse_qs(form).items()} == {
         "grant_type": "authorization_code",
         "client_id": "our-id",
@@ -131,8 +99,8 @@ def test_profile_is_read_with_the_token_that_the_code_buys(server: Misbehaving) 
 
 def test_token_may_come_as_a_form(server: Misbehaving) -> None:
     form = b"access_token=gho_token&scope=read%3Auser&token_type=bearer"
-    server.answers[TOKEN] = (200, "application/x-www-form-urlencoded", form)
-    assert server.profile()["login"] == "alice"
+    server.provider.answers[TOKEN] = (200, "application/x-www-form-urlencoded", form)
+    assert server.person().login == "alice"
 
 
 @pytest.mark.parametrize(
@@ -148,9 +116,11 @@ def test_token_may_come_as_a_form(server: Misbehaving) -> None:
     ],
 )
 def test_only_a_verified_primary_address_counts(server: Misbehaving, emails: Answer) -> None:
-    server.answers["/user/emails"] = emails
-    server.answers["/user"] = as_json({"id": 7, "login": "alice", "email": "unverified@x.org"})
-    assert server.profile()["email"] is None
+    server.provider.answers["/user/emails"] = emails
+    server.provider.answers["/user"] = as_json(
+        {"id": 7, "login": "alice", "email": "unverified@x.org"}
+    )
+    assert server.person().email == ""
 
 
 @pytest.mark.parametrize("status", [200, 400])
@@ -172,7 +142,7 @@ def test_errors_of_the_token_endpoint_are_told(
         as_json({"error": error, "error_description": "our-secret"}, status),
         (status, "application/x-www-form-urlencoded; charset=utf-8", as_form),
     ]:
-        server.answers[TOKEN] = answer
+        server.provider.answers[TOKEN] = answer
         refusal = server.refuses()
         assert (type(refusal), refusal.code) == (kind, code)
         assert "our-secret" not in str(refusal)
@@ -182,7 +152,6 @@ HTML = (200, "text/html", b"<html>access_token=gho_token&token_type=bearer</html
 NONSENSE: dict[str, Answer] = {
     "internal error": (500, "text/plain", b"oops"),
     "bad gateway": (502, "text/html", b"<html>"),
-    "too many requests": as_json({"message": "slow down"}, 429),
     "unauthorized": as_json({"message": "Bad credentials"}, 401),
     "redirect": (302, "text/html", b""),
     "not modified": (304, "text/plain", b""),
@@ -214,7 +183,7 @@ NONSENSE: dict[str, Answer] = {
     ],
 )
 def test_nonsense_is_unavailable(server: Misbehaving, path: str, nonsense: str) -> None:
-    server.answers[path] = NONSENSE[nonsense]
+    server.provider.answers[path] = NONSENSE[nonsense]
     refusal = server.refuses()
     assert (type(refusal), refusal.code) == (errors.Unavailable, "identity_provider_unavailable")
 
@@ -241,9 +210,9 @@ def test_nonsense_is_unavailable(server: Misbehaving, path: str, nonsense: str) 
     ],
 )
 def test_strange_tokens_are_clear_errors(server: Misbehaving, token: dict[str, Any]) -> None:
-    server.answers[TOKEN] = as_json(token)
+    server.provider.answers[TOKEN] = as_json(token)
     with suppress(errors.Unavailable):
-        server.profile()
+        server.person()
 
 
 @pytest.mark.parametrize(
@@ -259,7 +228,7 @@ def test_strange_tokens_are_clear_errors(server: Misbehaving, token: dict[str, A
     ],
 )
 def test_user_needs_a_number_and_a_login(server: Misbehaving, user: Any) -> None:
-    server.answers["/user"] = as_json(user)
+    server.provider.answers["/user"] = as_json(user)
     assert server.refuses().code == "identity_provider_unavailable"
 
 
@@ -268,14 +237,14 @@ def test_provider_that_is_away_is_unavailable() -> None:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         with pytest.raises(errors.Unavailable):
-            a_provider(url).profile("c", "v")
+            a_provider(url).person("c", "", TICKET)
 
 
 def test_silent_provider_is_a_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         provider = a_provider(f"http://127.0.0.1:{silent.getsockname()[1]}", seconds=0.2)
         with pytest.raises(errors.DeadlineExceeded) as caught:
-            provider.profile("c", "v")
+            provider.person("c", "", TICKET)
     assert caught.value.code == "identity_provider_timeout"
 
 
@@ -283,7 +252,7 @@ DRIP = """
 import socket, time
 import eventlet; eventlet.monkey_patch()
 from chassis import errors
-from tests.integration.test_gateway_provider import a_provider
+from tests.integration.test_gateway_github import TICKET, a_provider
 listening = socket.create_server(("127.0.0.1", 0))
 def drip():
     connection, _ = listening.accept()
@@ -293,7 +262,8 @@ def drip():
 eventlet.spawn(drip)
 began = time.monotonic()
 try:
-    a_provider(f"http://127.0.0.1:{listening.getsockname()[1]}", seconds=0.3).profile("c", "v")
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    a_provider(url, seconds=0.3).person("c", "", TICKET)
 except errors.DeadlineExceeded as error:
     print(error.code, time.monotonic() - began < 2)
 """
@@ -314,36 +284,61 @@ def test_secrets_stay_out_of_logs_and_errors(
     told: list[str] = []
     for path in (TOKEN, "/user", "/user/emails"):
         for nonsense in (*NONSENSE.values(), as_json({"error": "redirect_uri_mismatch"})):
-            server.answers = good() | {path: nonsense}
+            server.provider.answers = good() | {path: nonsense}
             try:
-                server.profile()
+                server.person()
             except errors.ServiceError as error:
                 told.append(repr(error))
     assert not [secret for secret in SECRETS if secret in caplog.text + "".join(told)]
 
 
+@pytest.mark.parametrize("path", [TOKEN, "/user", "/user/emails"])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(429, {}), (403, {"X-RateLimit-Remaining": "0"}), (403, {"Retry-After": "60"})],
+)
+def test_limits_of_github_are_told(
+    server: Misbehaving, path: str, status: int, headers: dict[str, str]
+) -> None:
+    """A limit is no missing address: GitHub answers both with 403."""
+    server.provider.answers[path] = as_json({"message": "API rate limit exceeded"}, status)
+    server.provider.headers = headers
+    assert server.refuses().code == "identity_provider_busy"
+
+
+def test_membership_is_asked_for_only_where_it_counts(server: Misbehaving) -> None:
+    assert "read%3Aorg" not in a_provider("https://github.com").address(TICKET)
+    server.organizations = ("active", "pending", "secret", "nowhere")
+    assert "read%3Aorg" in a_provider("https://github.com", organizations=("a",)).address(TICKET)
+    memberships = {"active": as_json({"state": "active"}), "pending": as_json({"state": "pending"})}
+    memberships |= {"secret": as_json({"message": "Forbidden"}, 403)}
+    for name, answer in memberships.items():
+        server.provider.answers[f"/user/memberships/orgs/{name}"] = answer
+    assert server.person().groups == {"active"}
+
+
 def test_development_provider_signs_in_by_the_same_flow() -> None:
-    served = make_server(devidp.HOST, 0, devidp.Application("http://localhost:5000", CALLBACK))
+    served = make_server(
+        development.HOST, 0, development.Application("http://localhost:5000", CALLBACK)
+    )
     served.log = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=served.serve_forever, args=(0.02,))
     thread.start()
     try:
         provider = a_provider(
             f"http://127.0.0.1:{served.server_port}",
-            client_id=devidp.CLIENT_ID,
-            client_secret=devidp.CLIENT_SECRET,
+            client_id=development.CLIENT_ID,
+            client_secret=development.CLIENT_SECRET,
         )
-        client = WebApplicationClient(devidp.CLIENT_ID)
-        verifier = client.create_code_verifier(64)
-        page = provider.address("the-state", client.create_code_challenge(verifier, "S256"))
+        page = provider.address(TICKET)
         back = requests.post(page, data={"login": "alice"}, allow_redirects=False, timeout=5)
         query = parse_qs(urlsplit(back.headers["Location"]).query)
         assert query["state"] == ["the-state"]
-        profile = provider.profile(query["code"][0], verifier)
-        assert profile["login"] == "alice"
-        assert profile["email"] == "alice@development.invalid"
+        person = provider.person(query["code"][0], "", TICKET)
+        assert person.login == "alice"
+        assert person.email == "alice@development.invalid"
         with pytest.raises(errors.InvalidInput) as caught:
-            provider.profile(query["code"][0], verifier)
+            provider.person(query["code"][0], "", TICKET)
         assert caught.value.code == "invalid_code"
     finally:
         served.shutdown()

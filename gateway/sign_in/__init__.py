@@ -1,0 +1,1 @@
+"""Sign-in: the flow in a browser, and the identity providers that it leads to."""
