@@ -108,6 +108,34 @@ class FollowingPage(TypedDict):
     next_token: NextToken
 
 
+class BlockedPage(TypedDict):
+    """Whom the caller has blocked."""
+
+    err: Ok
+    blocked: Names
+    next_token: NextToken
+
+
+class User(TypedDict):
+    """A person, as the caller finds them."""
+
+    Username: Annotated[str, Meta(examples=["bob"])]
+    Name: Annotated[str, Meta(examples=["Bob"])]
+    CreatedAt: Moment
+    Links: Annotated[int, Meta(description="How many of their links the caller may see.")]
+    Followers: int
+    Following: int
+    Followed: Annotated[bool, Meta(description="Whether the caller follows them.")]
+    Blocked: Annotated[bool, Meta(description="Whether the caller has blocked them.")]
+
+
+class Profile(TypedDict):
+    """A person's page."""
+
+    err: Ok
+    user: User
+
+
 class Event(TypedDict):
     """What somebody did to a link."""
 
@@ -260,6 +288,26 @@ def followers(result: Result) -> FollowersPage:
 def following(result: Result) -> FollowingPage:
     """Dump a page of user names, as the API has them: ``{"bob": true}``."""
     return {"err": "", "following": _names(result), "next_token": result["next_token"]}
+
+
+def blocked(result: Result) -> BlockedPage:
+    """Dump a page of user names, as the API has them: ``{"bob": true}``."""
+    return {"err": "", "blocked": _names(result), "next_token": result["next_token"]}
+
+
+def profile(user: Result, links: int, people: Result) -> Profile:
+    """Dump a person: of user_svc, how many links, and of social_graph_svc."""
+    found: User = {
+        "Username": user["username"],
+        "Name": user["name"],
+        "CreatedAt": user["created_at"],
+        "Links": links,
+        "Followers": people["followers"],
+        "Following": people["following"],
+        "Followed": people["follows"],
+        "Blocked": people["blocks"],
+    }
+    return {"err": "", "user": found}
 
 
 def _names(result: Result) -> dict[str, Literal[True]]:

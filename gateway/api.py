@@ -99,9 +99,14 @@ def api(method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]
 
     def declare(handler: Handler) -> Handler:
         entrypoint = route(method, f"{PREFIX}/{path}", **declared)(handler)
-        return http.http(method, f"{ALIAS}/{path}")(entrypoint)
+        return http.http(method, rule(f"{ALIAS}/{path}"))(entrypoint)
 
     return declare
+
+
+def rule(path: str) -> str:
+    """Return a path with {parameters}, as OpenAPI has them, as werkzeug has it."""
+    return path.replace("{", "<").replace("}", ">")
 
 
 def route(
@@ -116,12 +121,15 @@ def route(
     keyed: bool = False,
     conditional: bool = False,
     reads: bool = True,
+    anonymous: bool = False,
     **options: Any,
 ) -> Callable[[Handler], Handler]:
     """Declare a route.
 
     ``scope``: what the caller's token must be good for; None: nobody need be signed in.
-    ``takes``: the TypedDict of its parameters; without ``reads`` the handler reads them itself.
+    ``anonymous``: whether nobody need be where ANONYMOUS_READERS says so.
+    ``takes``: the TypedDict of its parameters, also of those that ``{name}`` puts into the path;
+    without ``reads`` the handler reads them itself.
     ``answers``: the TypedDict of its JSON, or one or more of Body.
     ``refuses``: the errors that are this route's own, beside those of all routes.
     ``leads``: which routes are for what has been answered, as OpenAPI's links say it.
@@ -135,9 +143,12 @@ def route(
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
-        def answer(service: Any, request: http.Request) -> Any:
-            username = auth.caller(request, service.users, scope) if scope else ""
-            return handler(service, Call(request, username, reader.request(request)))
+        def answer(service: Any, request: http.Request, **in_path: str) -> Any:
+            needed = scope
+            if anonymous and service.anonymous_readers and auth.is_anonymous(request):
+                needed = None
+            username = auth.caller(request, service.users, needed) if needed else ""
+            return handler(service, Call(request, username, reader.request(request, in_path)))
 
         declared = Route(
             method=method,
@@ -152,7 +163,7 @@ def route(
             handler=handler,
         )
         answer.route = declared  # type: ignore[attr-defined]
-        return http.http(method, path, **options)(answer)
+        return http.http(method, rule(path), **options)(answer)
 
     return declare
 

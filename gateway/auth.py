@@ -20,6 +20,11 @@ def caller(request: Request, users: Any, scope: str) -> str:
     return username
 
 
+def is_anonymous(request: Request) -> bool:
+    """Tell whether the request does not even try to say who calls."""
+    return not {"Access-Token", "Authorization"} & set(request.headers.keys())
+
+
 def token(request: Request) -> str:
     """Return the request's access token, from one of its two headers and nowhere else.
 

@@ -144,12 +144,12 @@ class NewsClient(DependencyProvider):
         _answers(news.get_news, NOBODY, "", 1)
 
 
-def known_user(users: Any, name: str) -> str:
+def known_user(users: Any, name: str, field: str = "followed") -> str:
     """Return a user's name as they spell it; raise ``no_such_user``. ``users`` is user_svc."""
     try:
         username: str = users.get_user(name)["username"]
     except errors.NotFound as error:
-        raise errors.NotFound(error.code, error.message, "followed") from None
+        raise errors.NotFound(error.code, error.message, field) from None
     return username
 
 

@@ -137,7 +137,8 @@ def _taken(route: Route) -> Json:
         return {**({"parameters": headers} if headers else {}), "requestBody": _body(schema)}
     required = schema.get("required", ())
     found = headers + [
-        _in_query(name, each, name in required) for name, each in schema["properties"].items()
+        _in_address(route, name, each, name in required)
+        for name, each in schema["properties"].items()
     ]
     return {"parameters": found} if found else {}
 
@@ -162,10 +163,11 @@ def schema_of(takes: type) -> Json:
     return schema | {"properties": {name: schema["properties"][name] for name in hints(takes)}}
 
 
-def _in_query(name: str, schema: Json, required: bool) -> Json:
+def _in_address(route: Route, name: str, schema: Json, required: bool) -> Json:
     schema = _as_text(schema)
     words = schema.pop("description", "")
-    found = {"name": name, "in": "query", "description": words, "schema": schema}
+    place = "path" if f"{{{name}}}" in route.path else "query"
+    found = {"name": name, "in": place, "description": words, "schema": schema}
     return found | ({"required": True} if required else {})
 
 

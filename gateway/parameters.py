@@ -202,6 +202,18 @@ class LinkQuery(Page, total=False):
     order: Order
 
 
+class Person(TypedDict):
+    """Whose page."""
+
+    name: Username
+
+
+class LinksOfQuery(LinkQuery):
+    """Whose links, and which of them."""
+
+    name: Username
+
+
 class NewsQuery(Page, total=False):
     """Which part of the news."""
 
@@ -212,6 +224,18 @@ class Followed(TypedDict):
     """Whom to follow, or to follow no more."""
 
     followed: Username
+
+
+class Blocked(TypedDict):
+    """Whom to block, or to block no more."""
+
+    blocked: Username
+
+
+class Preferences(TypedDict):
+    """What the caller likes."""
+
+    default_visibility: Visibility
 
 
 class Login(TypedDict, total=False):

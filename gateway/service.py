@@ -1,14 +1,20 @@
 """Gateway: the only public door. HTTP in, RPC and gRPC out."""
 
+from functools import partial
+
 from chassis import config, health
 from gateway import addresses, clients
-from gateway.routes import description, home, links, news, people, sign_in
+from gateway.routes import blocks, description, home, links, news, people, profiles, sign_in
 from gateway.sign_in import configured, development_server, flow
+
+_off_or_on = partial(config.boolean, default=False)
 
 
 class GatewayService(
     links.Links,
     people.People,
+    blocks.Blocks,
+    profiles.Profiles,
     news.News,
     sign_in.SignIn,
     home.Home,
@@ -19,6 +25,7 @@ class GatewayService(
 
     name = "gateway"
 
+    anonymous_readers: bool = config.Setting(_off_or_on, "ANONYMOUS_READERS")
     public_url: str = config.Setting(addresses.web_address, "PUBLIC_URL")
     development: bool = development_server.DevelopmentIdentityProvider()
     sign_in: flow.SignIn = configured.OAuth()

@@ -42,9 +42,9 @@ class Reader(Generic[P]):
             if kind in found
         }
 
-    def request(self, request: http.Request) -> P:
+    def request(self, request: http.Request, in_path: Mapping[str, str] | None = None) -> P:
         """Return the request's parameters; raise InvalidInput that names the one at fault."""
-        return self.params(http.params(request, self.lists))
+        return self.params({**http.params(request, self.lists), **(in_path or {})})
 
     def params(self, params: Params) -> P:
         """Return the parameters of this type; raise InvalidInput that names the one at fault."""

@@ -86,3 +86,14 @@ class LinkService(health.Health):
         """
         wanted = schemas.query(username, query or {}, audience)
         return schemas.page(wanted, self.links.page(wanted))
+
+    @rpc(expected_exceptions=ServiceError)
+    def count_links(self, username: str, audience: str = "owner") -> int:
+        """Count the links of somebody's that an audience may see."""
+        return self.links.count(schemas.owner(username), schemas.viewer(audience))
+
+    @rpc(expected_exceptions=ServiceError)
+    def set_default_visibility(self, username: str, visibility: str) -> None:
+        """Change it, for links that are added from now on; raise ``invalid_visibility``."""
+        wanted = schemas.visibility(visibility, "default_visibility")
+        self.links.set_default_visibility(schemas.owner(username), wanted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from chassis.errors import AlreadyExists, InvalidInput, NotFound
+from chassis.errors import AlreadyExists, InvalidInput, NotFound, PermissionDenied
 
 FOLLOW_ADDED = "follow.added"
 FOLLOW_REMOVED = "follow.removed"
@@ -19,10 +19,11 @@ _CHECK_LENGTH = 12
 
 
 class Side(StrEnum):
-    """Which end of the follows a person asks about."""
+    """Which list of people a person asks about."""
 
     FOLLOWERS = "followers"
     FOLLOWING = "following"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,43 @@ class Follow:
         check_username(self.followed, "followed")
         if self.follower == self.followed:
             raise InvalidInput("cannot_follow_yourself", "You cannot follow yourself.", "followed")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One person is not to be bothered by another, nor to be seen."""
+
+    blocker: str
+    blocked: str
+
+    def __post_init__(self) -> None:
+        check_username(self.blocker, "username")
+        check_username(self.blocked, "blocked")
+        if self.blocker == self.blocked:
+            raise InvalidInput("cannot_block_yourself", "You cannot block yourself.", "blocked")
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Both, the blocker first."""
+        return self.blocker, self.blocked
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What somebody who looks (``""`` for nobody we know) has to do with a person."""
+
+    follows: bool = False
+    blocks: bool = False
+    is_blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A person as somebody finds them who looks."""
+
+    relation: Relation
+    followers: int
+    following: int
 
 
 @dataclass(frozen=True)
@@ -89,6 +127,26 @@ def already_following() -> AlreadyExists:
 def not_following() -> NotFound:
     """Return the answer to unfollowing somebody who is not followed."""
     return NotFound("not_following", "You do not follow this user.", "followed")
+
+
+def no_such_user() -> NotFound:
+    """Return the answer to whom one has blocked: the same as if they were not there."""
+    return NotFound("no_such_user", "There is no user with this name.", "followed")
+
+
+def user_blocked() -> PermissionDenied:
+    """Return the answer to following somebody whom one has blocked."""
+    return PermissionDenied("user_blocked", "You have blocked this user.", "followed")
+
+
+def already_blocked() -> AlreadyExists:
+    """Return the answer to a second block."""
+    return AlreadyExists("already_blocked", "You have blocked this user already.", "blocked")
+
+
+def not_blocked() -> NotFound:
+    """Return the answer to unblocking somebody who is not blocked."""
+    return NotFound("not_blocked", "You have not blocked this user.", "blocked")
 
 
 def _token(name: str, side: Side, username: str) -> str:

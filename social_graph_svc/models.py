@@ -31,12 +31,27 @@ class FollowRow(Base):
 
 
 class FollowVersionRow(Base):
-    """How often a person's follows have changed; its lock puts the changes in order."""
+    """How often a person's follows have changed; its lock puts them, and blocks, in order."""
 
     __tablename__ = "follow_versions"
 
     follower: Mapped[str] = mapped_column(_USERNAME, primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
+
+
+class BlockRow(Base):
+    """One person has blocked another; neither follows the other."""
+
+    __tablename__ = "blocks"
+
+    blocker: Mapped[str] = mapped_column(_USERNAME, primary_key=True)
+    blocked: Mapped[str] = mapped_column(_USERNAME, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("blocker <> blocked", name="blocks_not_oneself"),
+        Index("blocks_blocked_blocker_idx", "blocked", "blocker"),
+    )
 
 
 class OutboxEvent(OutboxMixin, Base):

@@ -13,9 +13,38 @@ class PageDoc(TypedDict):
     next_token: str
 
 
+class RelationDoc(TypedDict):
+    """What somebody who looks has to do with a person."""
+
+    follows: bool
+    blocks: bool
+    is_blocked: bool
+
+
+class ProfileDoc(RelationDoc):
+    """The same, and how many people there are around that person."""
+
+    followers: int
+    following: int
+
+
 def follow(username: str, followed: str) -> domain.Follow:
     """Read who follows whom; see domain.Follow for what is refused."""
     return domain.Follow(_name(username, "username"), _name(followed, "followed"))
+
+
+def block(username: str, blocked: str) -> domain.Block:
+    """Read who blocks whom; see domain.Block for what is refused."""
+    return domain.Block(_name(username, "username"), _name(blocked, "blocked"))
+
+
+def pair(viewer: str, username: str) -> tuple[str, str]:
+    """Read who looks, empty for nobody we know, at whom; raise ``invalid_username``."""
+    who, whom = _name(viewer, "viewer"), _name(username, "username")
+    if who:
+        domain.check_username(who, "viewer")
+    domain.check_username(whom, "username")
+    return who, whom
 
 
 def query(side: domain.Side, username: str, start_token: str, page_size: int) -> domain.Query:
@@ -30,6 +59,24 @@ def query(side: domain.Side, username: str, start_token: str, page_size: int) ->
 def dump(page: domain.Page) -> PageDoc:
     """Write a page."""
     return {"usernames": list(page.usernames), "next_token": page.next_token}
+
+
+def dump_relation(relation: domain.Relation) -> RelationDoc:
+    """Write a relation."""
+    return {
+        "follows": relation.follows,
+        "blocks": relation.blocks,
+        "is_blocked": relation.is_blocked,
+    }
+
+
+def dump_profile(profile: domain.Profile) -> ProfileDoc:
+    """Write a profile."""
+    return {
+        **dump_relation(profile.relation),
+        "followers": profile.followers,
+        "following": profile.following,
+    }
 
 
 def _name(value: str | None, field: str) -> str:

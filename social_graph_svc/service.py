@@ -1,4 +1,4 @@
-"""Social graph service: who follows whom."""
+"""Social graph service: who follows whom, and who has blocked whom."""
 
 from nameko.rpc import rpc
 
@@ -23,7 +23,10 @@ class SocialGraphService(health.Health):
 
     @rpc(expected_exceptions=ServiceError)
     def follow(self, username: str, followed: str) -> None:
-        """Follow somebody; raise ``cannot_follow_yourself`` or ``already_following``."""
+        """Follow somebody; raise ``cannot_follow_yourself`` or ``already_following``.
+
+        Who has blocked the caller is ``no_such_user``, whom the caller has, ``user_blocked``.
+        """
         self.follows.add(schemas.follow(username, followed))
 
     @rpc(expected_exceptions=ServiceError)
@@ -46,3 +49,31 @@ class SocialGraphService(health.Health):
         """List whom somebody follows, by name, up to 1,000 at a time; raise ``invalid_token``."""
         query = schemas.query(Side.FOLLOWING, username, start_token, page_size)
         return schemas.dump(query.page(self.follows.names(query)))
+
+    @rpc(expected_exceptions=ServiceError)
+    def block(self, username: str, blocked: str) -> None:
+        """Block somebody, so that neither follows the other; raise ``already_blocked``."""
+        self.follows.block(schemas.block(username, blocked))
+
+    @rpc(expected_exceptions=ServiceError)
+    def unblock(self, username: str, blocked: str) -> None:
+        """Block somebody no more; raise ``not_blocked``."""
+        self.follows.unblock(schemas.block(username, blocked))
+
+    @rpc(expected_exceptions=ServiceError)
+    def get_blocked(
+        self, username: str, start_token: str = "", page_size: int = 10
+    ) -> schemas.PageDoc:
+        """List whom somebody has blocked, by name; raise ``invalid_token``."""
+        query = schemas.query(Side.BLOCKED, username, start_token, page_size)
+        return schemas.dump(query.page(self.follows.names(query)))
+
+    @rpc(expected_exceptions=ServiceError)
+    def get_relation(self, viewer: str, username: str) -> schemas.RelationDoc:
+        """Say what somebody who looks (``""`` for nobody we know) has to do with a person."""
+        return schemas.dump_relation(self.follows.relation(*schemas.pair(viewer, username)))
+
+    @rpc(expected_exceptions=ServiceError)
+    def get_profile(self, viewer: str, username: str) -> schemas.ProfileDoc:
+        """Say the same, and how many follow the person and are followed by them."""
+        return schemas.dump_profile(self.follows.profile(*schemas.pair(viewer, username)))

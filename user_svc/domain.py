@@ -1,5 +1,6 @@
 """Who people are: identities, user names and access tokens, in plain Python."""
 
+import dataclasses
 import hashlib
 import re
 import secrets
@@ -56,6 +57,7 @@ class User:
     username: str
     name: str = ""
     email: str = ""
+    created_at: datetime | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

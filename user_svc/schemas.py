@@ -39,6 +39,7 @@ class UserDoc(TypedDict):
 
     username: str
     name: str
+    created_at: str
 
 
 def identity(document: IdentityDoc) -> domain.Identity:
@@ -81,7 +82,8 @@ def dump_grant(grant: domain.Grant) -> GrantDoc:
 
 def dump_user(user: domain.User) -> UserDoc:
     """Write what anybody may know: not the e-mail address."""
-    return {"username": user.username, "name": user.name}
+    since = _time(user.created_at) if user.created_at else ""
+    return {"username": user.username, "name": user.name, "created_at": since}
 
 
 def _text(document: Any, field: str) -> str:

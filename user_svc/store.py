@@ -72,7 +72,7 @@ class UserStore:
             user = self.session.scalar(query)
             if user is None:
                 raise domain.no_such_user()
-            return domain.User(user.username, user.name, user.email)
+            return domain.User(user.username, user.name, user.email, user.created_at)
 
     def _use_up(self, ticket: bytes, now: datetime) -> None:
         forgotten = delete(UsedTicketRow).where(

@@ -59,7 +59,9 @@ def uses(room: str) -> Iterator[Use]:
     for where, tree in trees(room):
         calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and (client := client_of(node.value)) in declared:
+            if not isinstance(node, ast.Attribute) or not node.attr.islower():
+                continue  # no method: links.Links is a class
+            if (client := client_of(node.value)) in declared:
                 place = f"{where}:{node.lineno}"
                 yield Use(place, declared[client], node.attr, calls.get(id(node)))
 

@@ -55,6 +55,22 @@ class Api:
     def following(self, **query: Any) -> dict[str, Any]:
         return self._success(self.call("GET", "/v1.0/following", params=query))
 
+    def block(self, blocked: str) -> None:
+        self._success(self.call("POST", "/v1.0/blocked", json={"blocked": blocked}))
+
+    def unblock(self, blocked: str) -> None:
+        self._success(self.call("DELETE", "/v1.0/blocked", json={"blocked": blocked}))
+
+    def user(self, name: str) -> dict[str, Any]:
+        """Return somebody's page."""
+        user: dict[str, Any] = self._success(self.call("GET", f"/v1.0/users/{name}"))["user"]
+        return user
+
+    def links_of(self, name: str, **query: Any) -> list[str]:
+        """Return the URLs of one page of somebody's links."""
+        answer = self._success(self.call("GET", f"/v1.0/users/{name}/links", params=query))
+        return [link["Url"] for link in answer["links"]]
+
     def news(self, **query: Any) -> dict[str, Any]:
         return self._success(self.call("GET", "/v1.0/news", params=query))
 

@@ -4,49 +4,17 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.errors import AlreadyExists, NotFound, ServiceError
-from chassis.outbox import EventDispatcher
 from social_graph_svc import domain
 from social_graph_svc.domain import Follow, Side
-from social_graph_svc.models import Base, FollowRow, OutboxEvent, OutboxLease
+from social_graph_svc.models import Base, FollowRow
 from social_graph_svc.store import FollowStore, select_names
-from tests.fakes.social_graph_svc import FakeFollowStore
 from tests.integration import pgbouncer, service_database
-
-
-class Database:
-    """Follows in PostgreSQL; each thread may have stores of its own."""
-
-    def __init__(self, engine):
-        self.engine = engine
-        self.events_of = EventDispatcher("follow-events", OutboxEvent, OutboxLease)
-
-    def store(self):
-        session = Session(self.engine, expire_on_commit=False)
-        return FollowStore(session, self.events_of.dispatch_for(session))
-
-    def events(self):
-        columns = (OutboxEvent.type, OutboxEvent.subject, OutboxEvent.data)
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(select(*columns).order_by("id"))]
-
-
-class Memory:
-    """Follows in the fake."""
-
-    def __init__(self):
-        self.told = []
-        self._store = FakeFollowStore(lambda *event: self.told.append(event))
-
-    def store(self):
-        return self._store
-
-    def events(self):
-        return self.told
+from tests.integration.follow_homes import Database, Memory
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "SESSION_SECRET": ("gateway", ("",)),
     "DEV_IDENTITY_PROVIDER_PORT": ("gateway", NO_PORTS),
     "TOKEN_CACHE_SECONDS": ("gateway", NO_NUMBERS),
+    "ANONYMOUS_READERS": ("gateway", NO_TRUTHS),
     "NEWS_GRPC_TARGET": ("gateway", ("", "news", "ftp://news:1", "http://news")),
     "MAX_LINKS_PER_USER": ("link_svc", NO_WHOLE_NUMBERS),
     "IDEMPOTENCY_KEY_HOURS": ("link_svc", NO_WHOLE_NUMBERS),

@@ -29,6 +29,7 @@ def gateway() -> Any:
     service = worker_factory(
         GatewayService,
         public_url=PUBLIC,
+        anonymous_readers=False,
         development=True,
         sign_in=create_autospec(flow.SignIn, instance=True),
         users=create_autospec(UserService, instance=True),
@@ -70,6 +71,12 @@ def test_routes_are_those_of_the_design() -> None:
         ("POST", "following"),
         ("DELETE", "following"),
         ("GET", "news"),
+        ("GET", "blocked"),
+        ("POST", "blocked"),
+        ("DELETE", "blocked"),
+        ("GET", "users/<name>"),
+        ("GET", "users/<name>/links"),
+        ("PUT", "me"),
     }
     assert routes() == {
         ("GET", "/"),
@@ -98,6 +105,12 @@ def test_routes_are_those_of_the_design() -> None:
         "follow",
         "unfollow",
         "get_news",
+        "get_blocked",
+        "block",
+        "unblock",
+        "get_user",
+        "get_links_of",
+        "update_me",
         "logout",
         "logout_by_link",
     ],
@@ -220,6 +233,134 @@ def test_unfollow_leaves_it_to_the_graph_whether_one_followed(gateway: Any) -> N
     gateway.social_graph.unfollow.side_effect = errors.NotFound("not_following")
     with pytest.raises(errors.NotFound, match="not_following"):
         gateway.unfollow(a_request("/?followed=gone", method="DELETE"))
+
+
+STRANGER = {"follows": False, "blocks": False, "is_blocked": False}
+COUNTS = {"followers": 3, "following": 2}
+LINKS = {"links": [], "next_token": "t"}
+BOB = {"username": "Bob", "name": "Bobby", "created_at": "2026-01-01T00:00:00.000000Z"}
+
+
+@pytest.fixture
+def pages(gateway: Any) -> Any:
+    """Return a gateway behind which Bob is, and alice and he have nothing to do with each other."""
+    gateway.users.get_user.side_effect = lambda name: BOB
+    gateway.social_graph.get_relation.return_value = STRANGER
+    gateway.social_graph.get_profile.return_value = STRANGER | COUNTS
+    gateway.links.get_links.return_value = LINKS
+    gateway.links.count_links.return_value = 5
+    return gateway
+
+
+@pytest.mark.parametrize(
+    ("viewer", "relation", "audience"),
+    [
+        ("alice", {}, "anyone"),
+        ("alice", {"follows": True}, "follower"),
+        ("alice", {"blocks": True}, "anyone"),
+        ("Bob", {}, "owner"),
+    ],
+)
+def test_each_is_shown_what_they_may_see(
+    pages: Any, viewer: str, relation: dict[str, bool], audience: str
+) -> None:
+    pages.users.verify_token.return_value = {"username": viewer, "expires_at": ""}
+    pages.social_graph.get_relation.return_value = STRANGER | relation
+    pages.social_graph.get_profile.return_value = STRANGER | COUNTS | relation
+    answer = pages.get_links_of(a_request("/?tag=x&audience=owner&name=alice"), name="bOB")
+    assert answer == {"err": "", "links": [], "next_token": "t"}
+    query = {"tag": "x", "name": "bOB"}
+    pages.links.get_links.assert_called_once_with("Bob", query, audience)
+    pages.social_graph.get_relation.assert_called_once_with(viewer, "Bob")
+    user = pages.get_user(a_request(), name="bOB")["user"]
+    pages.links.count_links.assert_called_once_with("Bob", audience)
+    assert user == {
+        "Username": "Bob",
+        "Name": "Bobby",
+        "CreatedAt": "2026-01-01T00:00:00.000000Z",
+        "Links": 5,
+        "Followers": 3,
+        "Following": 2,
+        "Followed": "follows" in relation,
+        "Blocked": "blocks" in relation,
+    }
+
+
+def test_who_is_not_there_and_who_has_blocked_are_the_same(pages: Any) -> None:
+    """In words, and in what is asked of whom."""
+    found = []
+    for there, blocked in ((False, False), (True, True)):
+        gone = errors.NotFound("no_such_user", "Nobody.", "username")
+        pages.users.get_user.side_effect = [BOB] if there else gone
+        pages.social_graph.get_relation.return_value = STRANGER | {"is_blocked": blocked}
+        pages.social_graph.reset_mock()
+        with pytest.raises(errors.NotFound) as caught:
+            pages.get_links_of(a_request(), name="Bob")
+        asked = pages.social_graph.mock_calls
+        found.append((caught.value.args, asked))
+    assert found[0] == found[1]
+    assert pages.links.mock_calls == []
+
+
+def test_name_that_nobody_can_have_is_nobody(pages: Any) -> None:
+    pages.users.get_user.side_effect = errors.NotFound("no_such_user")
+    pages.social_graph.get_profile.side_effect = errors.InvalidInput("invalid_username")
+    with pytest.raises(errors.NotFound):
+        pages.get_user(a_request(), name="no name")
+
+
+@pytest.mark.parametrize("route", ["get_user", "get_links_of"])
+def test_nobody_need_sign_in_where_readers_may_be_anonymous(pages: Any, route: str) -> None:
+    with pytest.raises(errors.Unauthenticated):
+        getattr(pages, route)(a_request(token=""), name="bob")
+    pages.anonymous_readers = True
+    getattr(pages, route)(a_request(token=""), name="bob")
+    relation = pages.social_graph.get_relation, pages.social_graph.get_profile
+    assert [each.args for peer in relation for each in peer.call_args_list] == [("", "Bob")]
+    told = pages.links.get_links if route == "get_links_of" else pages.links.count_links
+    assert told.call_args.args[-1] == "anyone"
+
+
+def test_bad_token_is_refused_also_where_readers_may_be_anonymous(pages: Any) -> None:
+    pages.anonymous_readers = True
+    pages.users.verify_token.side_effect = errors.Unauthenticated("access_denied")
+    with pytest.raises(errors.Unauthenticated):
+        pages.get_user(a_request(token="dlk_revoked"), name="bob")
+    for headers in ({"Authorization": "Basic x"}, {"Access-Token": ""}):
+        with pytest.raises(errors.Unauthenticated):
+            pages.get_user(a_request(token="", headers=headers), name="bob")
+
+
+def test_block_and_unblock_use_the_other_ones_own_spelling_and_are_audited(
+    gateway: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "audit")
+    assert gateway.block(a_request(method="POST", data={"blocked": "bob"})) == {"err": ""}
+    gateway.social_graph.block.assert_called_once_with("alice", "Bob")
+    assert gateway.unblock(a_request("/?blocked=bob", method="DELETE")) == {"err": ""}
+    gateway.social_graph.unblock.assert_called_once_with("alice", "Bob")
+    told = [(record.facts["event"], record.facts["actor"]) for record in caplog.records]  # type: ignore[attr-defined]
+    assert told == [("blocked", "alice"), ("unblocked", "alice")]
+    gateway.users.get_user.side_effect = errors.NotFound("no_such_user", "Nobody.", "username")
+    with pytest.raises(errors.NotFound) as caught:
+        gateway.block(a_request(method="POST", data={"blocked": "eve"}))
+    assert (caught.value.code, caught.value.field) == ("no_such_user", "blocked")
+
+
+def test_blocked_people_are_listed_for_the_caller(gateway: Any) -> None:
+    gateway.social_graph.get_blocked.return_value = {"usernames": ["eve"], "next_token": ""}
+    answer = gateway.get_blocked(a_request("/?page_size=3&username=bob"))
+    assert answer == {"err": "", "blocked": {"eve": True}, "next_token": ""}
+    gateway.social_graph.get_blocked.assert_called_once_with("alice", page_size=3)
+
+
+def test_default_visibility_is_the_callers_own(gateway: Any) -> None:
+    form = {"default_visibility": "private", "username": "bob"}
+    assert gateway.update_me(a_request(method="PUT", data=form)) == {"err": ""}
+    gateway.links.set_default_visibility.assert_called_once_with("alice", "private")
+    with pytest.raises(errors.InvalidInput) as caught:
+        gateway.update_me(a_request(method="PUT", data={"default_visibility": "secret"}))
+    assert caught.value.code == "invalid_default_visibility"
 
 
 def test_news_is_asked_for_the_caller(gateway: Any) -> None:

@@ -80,5 +80,6 @@ def test_the_answer_to_a_sign_in_has_the_secret_and_nothing_of_the_hash():
 
 
 def test_others_do_not_see_the_email():
-    user = domain.User("bob", "Bob", "b@example.com")
-    assert schemas.dump_user(user) == {"username": "bob", "name": "Bob"}
+    user = domain.User("bob", "Bob", "b@example.com", datetime(2026, 1, 1, tzinfo=UTC))
+    since = "2026-01-01T00:00:00.000000Z"
+    assert schemas.dump_user(user) == {"username": "bob", "name": "Bob", "created_at": since}

@@ -48,7 +48,8 @@ def test_a_token_that_is_none_is_denied(service, token):
 
 def test_a_user_is_found_by_name(service):
     service.sign_in(BOB)
-    assert service.get_user("BOB") == {"username": "bob", "name": "Bob"}
+    found = service.get_user("BOB")
+    assert (found["username"], found["name"]) == ("bob", "Bob")
     with pytest.raises(NotFound):
         service.get_user("eve")
 
