@@ -1,8 +1,6 @@
 """Every hop between two parts, through a proxy that breaks it (B13)."""
 
-import json
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,64 +11,15 @@ import requests
 
 from tests.e2e.api import Api, person
 from tests.e2e.survival import pids
-from tests.e2e.system import System
 from tests.faults import proxy
 from tests.faults.authors import feed
 from tests.faults.checker import Log, links
-from tests.faults.own_environments import ENVIRONMENTS
+from tests.faults.hops import FAULTS, HOPS, ProxiedSystem
 from tests.faults.proxy import Fault, Proxy
 from tests.processes import until
 
 ANSWER_SECONDS = 5.0
 HEAL_SECONDS = 10.0
-FAULTS: dict[str, Callable[[random.Random], Fault]] = {
-    "refuse": lambda chance: proxy.refuse,
-    "black hole": lambda chance: proxy.black_hole,
-    "reset": lambda chance: proxy.reset,
-    "delay": lambda chance: proxy.delayed(chance.choice([0.05, 3.0])),
-    "drip": lambda chance: proxy.dripping(0.05),
-    "cut": lambda chance: proxy.cut_after(chance.choice([0, 1, 9, 40, 300, 2000])),
-}
-HOPS = (
-    "gateway-NATS",
-    "link_svc-NATS",
-    "link_svc-PostgreSQL",
-    "news_svc-Valkey",
-    "gateway-news_svc",
-)
-
-
-class ProxiedSystem(System):
-    """The system with a proxy on each hop."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        postgres, nats, valkey, grpc = (
-            self.port(key)
-            for key in (
-                "EMBEDDED.POSTGRES_PORT",
-                "EMBEDDED.NATS_PORT",
-                "EMBEDDED.VALKEY_PORT",
-                "GRPC_BIND_PORT",
-            )
-        )
-        ports = (nats, nats, postgres, valkey, grpc)
-        self.hops = {name: Proxy(port) for name, port in zip(HOPS, ports, strict=True)}
-        at = {name: f"127.0.0.1:{hop.port}" for name, hop in self.hops.items()}
-        own = {
-            "gateway": {
-                "AMQP_URI": f"nats://{at['gateway-NATS']}",
-                "NEWS_GRPC_TARGET": f"http://{at['gateway-news_svc']}",
-            },
-            "link_svc": {
-                "AMQP_URI": f"nats://{at['link_svc-NATS']}",
-                "NATS_URL": f"nats://{at['link_svc-NATS']}",
-                "LINK_DB_URI": f"postgresql://link_svc@{at['link_svc-PostgreSQL']}/link_svc",
-            },
-            "news_svc": {"REDIS_URL": f"redis://{at['news_svc-Valkey']}/0"},
-        }
-        self.env |= {ENVIRONMENTS: json.dumps(own), "TOKEN_CACHE_SECONDS": "0.001"}
-        self.command = [sys.executable, "-m", "tests.faults.own_environments"]
 
 
 @pytest.fixture(scope="module")
