@@ -4,6 +4,7 @@ Its services may be killed at an instant: see chassis.failpoints.
 """
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC
@@ -28,6 +29,25 @@ T = TypeVar("T")
 class EventLog(NatsServer):
     """The NATS server that has the streams, as its operator sees it."""
 
+    limit = ""  # of what the streams take on the disk; without, a part of what is free
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.limit:
+            text, always = self._file.read_text(), "sync_interval: always"
+            self._file.write_text(text.replace(always, f"{always}\n  max_file_store: {self.limit}"))
+
+    def leave_room_for(self, size: int) -> None:
+        """Let the streams grow by so many bytes, and no more."""
+
+        async def used(js: Any) -> int:
+            return int((await js.account_info()).storage)
+
+        self.limit = str(self.operate(used) + size)
+        self.prepare()
+        assert self.child is not None
+        self.child.signal(signal.SIGHUP)
+
     def operate(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Do something with JetStream."""
 
@@ -39,6 +59,14 @@ class EventLog(NatsServer):
                 await client.close()
 
         return asyncio.run(connected())
+
+    def has_stream(self) -> bool:
+        """Tell whether the stream of link events is there; it is made by who needs it first."""
+
+        async def look(js: Any) -> bool:
+            return bool(await js.stream_info(STREAM))
+
+        return self.operate(look)
 
     def forget_ids_after(self, seconds: float) -> None:
         """Let the stream know a message's id for so long only."""

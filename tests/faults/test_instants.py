@@ -13,29 +13,27 @@ import requests
 
 from tests.e2e.api import Api, person
 from tests.faults.authors import feed
-from tests.faults.checker import Log, links
+from tests.faults.checker import links
 from tests.faults.crowd import Crowd
 from tests.faults.event_log import HEAL_SECONDS, ApartSystem
+from tests.faults.pair import Pair
 from tests.processes import until
 
 WINDOW_SECONDS = 120.0
 FAN_OUT_SECONDS = 120.0
 
 
-class World:
-    """An author, and a reader of theirs."""
+@pytest.fixture
+def world(apart: ApartSystem) -> "World":
+    return World(apart)
+
+
+class World(Pair):
+    """An author and a reader, and the system that they use."""
 
     def __init__(self, system: ApartSystem) -> None:
-        suffix = str(time.monotonic_ns())
+        super().__init__(system.url)
         self.system = system
-        self.ann, self.bob = person(system.url, f"ann{suffix}"), person(system.url, f"bob{suffix}")
-        self.bob.follow(self.ann.name)
-        self.log = Log()
-        self.number = 0
-
-    def add(self) -> bool:
-        self.number += 1
-        return self.log.add(self.ann, f"https://example.org/{self.ann.name}/{self.number}")
 
     def kill_at(self, instant: str) -> float:
         """Add a link, and have link_svc killed meanwhile; return when it was dead."""
@@ -45,19 +43,6 @@ class World:
         self.system.until_killed_at(instant)
         victim.wait(10)
         return time.time()
-
-    def check(self) -> None:
-        """Check that each link that there is was told once, and in order."""
-        kept = links(self.ann)
-        assert self.log.judge(kept).clean, self.log.judge(kept)
-        until(lambda: len(feed(self.bob)) >= len(kept), HEAL_SECONDS)
-        assert feed(self.bob) == kept
-        assert self.log.odd == []
-
-
-@pytest.fixture
-def world(apart: ApartSystem) -> World:
-    return World(apart)
 
 
 def heals(api: Api) -> Callable[[], bool]:
