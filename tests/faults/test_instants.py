@@ -91,6 +91,7 @@ def test_relay_is_killed_and_the_stream_forgets_what_it_was_given(world: World) 
 def test_relay_is_killed_and_stays_away_for_longer_than_the_window(world: World) -> None:
     """A5: as the stream is declared, with its two minutes."""
     assert world.add()
+    until(lambda: len(feed(world.bob)) == 1)
     victim = world.system.part("link_svc")
     assert world.system.process is not None
     runner = psutil.Process(world.system.process.pid)
