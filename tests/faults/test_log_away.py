@@ -50,10 +50,11 @@ def add_while_away(system: ApartSystem, adds: int, seconds: float) -> float:
     system.log.start()
     began = time.monotonic()
     for pair in pairs:
-        until(lambda pair=pair: len(feed(pair.bob)) >= pair.number, COMPLETE_SECONDS)
+        until(lambda pair=pair: len(feed(pair.bob)) >= pair.number, 10 * COMPLETE_SECONDS)
     took = time.monotonic() - began
     for pair in pairs:
         pair.check()
+    assert took < COMPLETE_SECONDS
     return took
 
 
@@ -73,8 +74,7 @@ def test_links_are_added_while_the_log_is_away(apart: ApartSystem) -> None:
 @pytest.mark.usefixtures("nobody_dies")
 def test_links_are_added_while_the_log_is_away_for_minutes(apart: ApartSystem) -> None:
     """A2: 5,000 links, and the stream's window as it is declared."""
-    took = add_while_away(apart, adds=5000, seconds=WINDOW_SECONDS + 5)
-    print(f"\nall feeds were complete {took:.1f} s after the log was back")
+    print(f"\nall is told {add_while_away(apart, 5000, WINDOW_SECONDS + 5):.1f} s after it is back")
 
 
 @pytest.mark.usefixtures("nobody_dies")

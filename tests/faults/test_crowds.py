@@ -1,0 +1,159 @@
+"""Authors whom very many people follow (A18, A19)."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.api import Api, person
+from tests.e2e.survival import parts, pids
+from tests.faults.crowd import Crowd
+from tests.faults.event_log import STREAM, ApartSystem
+from tests.processes import until
+
+pytestmark = pytest.mark.long
+
+AUTHORS, FOLLOWERS = 10, 1000
+LINKS_A_SECOND, SECONDS = 100, 60
+VISIBLE_SECONDS = 3.0
+LAG_SECONDS = 5.0
+GROWTH = 1.05
+
+
+@pytest.fixture(scope="module")
+def apart(system_folder: Path) -> Iterator[ApartSystem]:
+    """Return a system with feeds of the usual length."""
+    system = ApartSystem(system_folder)
+    del system.env["FEED_LENGTH"]
+    system.start()
+    yield system
+    system.stop()
+
+
+def an_author(system: ApartSystem, followers: int) -> tuple[Api, Crowd]:
+    """Return somebody with so many followers, who have a feed each."""
+    suffix = str(time.monotonic_ns())
+    author = person(system.url, f"ann{suffix}")
+    crowd = Crowd(system, f"crowd{suffix}", followers)
+    crowd.follow(author.name)
+    return author, crowd
+
+
+def until_told(reader: Api, count: int, seconds: float) -> float:
+    """Return how long it took until somebody's news had so many events."""
+    began = time.monotonic()
+    until(lambda: len(reader.news(page_size=100)["events"]) >= count, seconds)
+    return time.monotonic() - began
+
+
+def test_one_link_reaches_ten_thousand_followers(apart: ApartSystem) -> None:
+    """A18: readers see an event when it is in all feeds."""
+    author, crowd = an_author(apart, 10_000)
+    last = person(apart.url, crowd.names[-1])
+    taken = []
+    for number in range(1, 6):
+        author.add_link(f"https://example.org/{number}")
+        taken.append(until_told(last, number, 60))
+        assert crowd.each_told(number)
+    print(f"\nseen by 10,000 after {', '.join(f'{each:.2f}' for each in taken)} s")
+    assert max(taken) < VISIBLE_SECONDS
+
+
+def test_a_hundred_links_a_second_reach_a_thousand_followers_each(apart: ApartSystem) -> None:
+    """A18: 100,000 feeds are written a second, for a minute."""
+    authors = [an_author(apart, FOLLOWERS) for _ in range(AUTHORS)]
+    before, began = Lag.of(apart), time.monotonic()
+    memory: list[dict[str, float]] = []
+
+    def write(author: Api) -> None:
+        for number in range(LINKS_A_SECOND * SECONDS // AUTHORS):
+            due = began + number * AUTHORS / LINKS_A_SECOND
+            time.sleep(max(0.0, due - time.monotonic()))
+            author.add_link(f"https://example.org/{number}")
+
+    with ThreadPoolExecutor(AUTHORS) as pool:
+        writing = [pool.submit(write, author) for author, _ in authors]
+        while not all(each.done() for each in writing):
+            memory.append(resident(apart))
+            time.sleep(1)
+        for each in writing:
+            each.result()
+    took, count = time.monotonic() - began, LINKS_A_SECOND * SECONDS
+    until(lambda: Lag.of(apart).count - before.count >= count, 300)
+    lag = Lag.of(apart).since(before)
+    print(f"\n{count} links in {took:.1f} s, mean lag {lag.mean:.2f} s, within: {lag.within}")
+    middle, end = memory[len(memory) // 2], memory[-1]
+    print(f"MiB at half-time and at the end: {middle}, {end}")
+    for _, crowd in authors:  # the feeds have their length
+        assert crowd.each_told(count // AUTHORS)
+    assert took < 1.1 * SECONDS, "the machine is too slow to add as fast"
+    assert lag.share(LAG_SECONDS) >= 0.99
+    assert all(end[name] < middle[name] * GROWTH for name in ("link_svc", "news_svc"))
+
+
+def test_a_hundred_thousand_followers_are_no_storm(apart: ApartSystem) -> None:
+    """A19: an event in work is not given again, however long it takes."""
+    author, crowd = an_author(apart, 100_000)
+    before, alive = deliveries(apart), pids(apart)
+    count = 30
+    for number in range(count):
+        author.add_link(f"https://example.org/{number}")
+    last = person(apart.url, crowd.names[-1])
+    print(f"\n{count} links seen by 100,000 after {until_told(last, count, 300):.1f} s")
+    assert crowd.each_told(count)
+    assert deliveries(apart) - before == count
+    assert pids(apart) == alive
+
+
+@dataclass(frozen=True)
+class Lag:
+    """From what events tell of to their being in all feeds, as news_svc counts it."""
+
+    count: float
+    total: float
+    within: dict[float, float]  # seconds, and how many took no longer
+
+    @classmethod
+    def of(cls, system: ApartSystem) -> "Lag":
+        page = requests.get(f"http://127.0.0.1:{system.port('HTTP_PORTS.news_svc')}/metrics")
+        name, found, within = "event_lag_seconds", {"count": 0.0, "sum": 0.0}, {}
+        for family in text_string_to_metric_families(page.text):
+            for sample in family.samples if family.name == name else ():
+                if sample.labels["stream"] != STREAM:
+                    continue
+                if sample.name.endswith("_bucket"):
+                    within[float(sample.labels["le"])] = sample.value
+                else:
+                    found[sample.name.removeprefix(f"{name}_")] = sample.value
+        return cls(found["count"], found["sum"], within)
+
+    def since(self, before: "Lag") -> "Lag":
+        within = {most: n - before.within.get(most, 0) for most, n in self.within.items()}
+        return Lag(self.count - before.count, self.total - before.total, within)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+    def share(self, seconds: float) -> float:
+        return self.within[seconds] / self.count
+
+
+def resident(system: ApartSystem) -> dict[str, float]:
+    """Return the memory of each part, in MiB."""
+    return {name: part.memory_info().rss // 2**20 for name, part in parts(system).items()}
+
+
+def deliveries(system: ApartSystem) -> int:
+    """Return how many messages the consumer was given, those given again among them."""
+
+    async def ask(js: Any) -> int:
+        return int((await js.consumer_info(STREAM, "news")).delivered.consumer_seq)
+
+    return system.log.operate(ask)
