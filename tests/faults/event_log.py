@@ -78,6 +78,24 @@ class EventLog(NatsServer):
 
         self.operate(change)
 
+    def forget_consumer(self) -> None:
+        """Lose all that the stream knows of who has had what: everything is delivered again."""
+
+        async def forget(js: Any) -> bool:
+            return bool(await js.delete_consumer(STREAM, "news"))
+
+        self.operate(forget)
+
+    def is_consumed(self) -> bool:
+        """Tell whether everything was delivered and acknowledged."""
+
+        async def look(js: Any) -> bool:
+            consumer = await js.consumer_info(STREAM, "news")
+            delivered = consumer.delivered.consumer_seq > 0
+            return bool(delivered and not consumer.num_pending and not consumer.num_ack_pending)
+
+        return self.operate(look)
+
     def times(self, author: str) -> list[float]:
         """Return when each of an author's events came, copies among them."""
 

@@ -132,15 +132,18 @@ def test_an_author_who_was_left_does_not_come_back(world: World) -> None:
 
 
 def test_everything_is_lost_under_load(world: World) -> None:
+    """A15, in short."""
     check(world, under_load(world, world.valkey.flushall, seconds=5))
 
 
 @pytest.mark.long
 def test_everything_is_lost_under_load_for_a_minute(world: World) -> None:
+    """A15."""
     check(world, under_load(world, world.valkey.flushall, seconds=60))
 
 
 def test_valkey_is_killed_amid_deliveries(system: System, world: World) -> None:
+    """A16."""
     killed: list[int] = []
 
     def kill() -> None:

@@ -1,4 +1,4 @@
-"""Services are killed at the instants at which an event could be lost or doubled (A3 to A6).
+"""Services are killed at the instants at which an event could be lost or doubled (A3 to A6, A8).
 
 FAULTS_SEED repeats a run.
 """
@@ -106,6 +106,21 @@ def test_relay_is_killed_and_stays_away_for_longer_than_the_window(world: World)
     until(heals(world.ann), HEAL_SECONDS)
     assert world.add()
     until(lambda: len(world.system.log.times(world.ann.name)) == 4, HEAL_SECONDS)
+    world.check()
+
+
+def test_every_event_is_delivered_three_times(world: World) -> None:
+    """A8: once more to a process that knows what it has handled, and once to one that does not."""
+    for _ in range(5):
+        assert world.add()
+    world.check()
+    world.system.log.forget_consumer()
+    until(world.system.log.is_consumed, HEAL_SECONDS)
+    world.check()
+    world.system.part("news_svc").kill()
+    world.system.log.forget_consumer()
+    until(world.system.log.is_consumed, HEAL_SECONDS)
+    until(lambda: world.bob.call("GET", "/v1.0/news").ok, HEAL_SECONDS)
     world.check()
 
 

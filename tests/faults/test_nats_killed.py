@@ -32,11 +32,13 @@ DISPATCHER = EventDispatcher("link-events", OutboxEvent, OutboxLease)
 
 
 def test_a_few_kills(tireless: System, chance: random.Random) -> None:
+    """A1, in short."""
     kill_while_changing(tireless, chance, events=400, kills=2)
 
 
 @pytest.mark.long
 def test_many_kills(tireless: System, chance: random.Random) -> None:
+    """A1."""
     events = int(os.environ.get("FAULTS_EVENTS", "100000"))
     kills = int(os.environ.get("FAULTS_KILLS", "20"))
     print(f"{events} events in {kill_while_changing(tireless, chance, events, kills):.1f} s")

@@ -133,6 +133,7 @@ def test_the_same_message_id_is_stored_once(settings: dict[str, Any]) -> None:
 def test_what_cannot_be_handled_becomes_a_dead_letter_and_blocks_nothing(
     consume: Callable[[], ServiceProcess], written: Path
 ) -> None:
+    """A10."""
     consume()
     bad = [b"not json", b"\xff\xfe", b"[]", json.dumps({"id": "x"}).encode(), b"9" * 500_000]
     for body in bad:
@@ -175,6 +176,7 @@ def test_one_replica_handles_at_a_time_and_the_other_goes_on(
 def test_a_frozen_replica_is_passed_over(
     consume: Callable[[], ServiceProcess], written: Path
 ) -> None:
+    """A7: when it goes on, what it still has in hand and acknowledges does no harm."""
     replicas = [consume(), consume()]
     publish(0)
     until(lambda: numbers(written) == [0])
@@ -184,11 +186,17 @@ def test_a_frozen_replica_is_passed_over(
         publish(n)
     until(lambda: len(handled(written)) == 6, seconds=40)
     assert handled(written) == list(range(6))
+    frozen.signal(signal.SIGCONT)
+    for n in range(6, 9):
+        publish(n)
+    until(lambda: len(handled(written)) == 9, seconds=40)
+    assert handled(written) == list(range(9))
 
 
 def test_consuming_goes_on_after_the_server_was_killed_and_after_it_was_wiped(
     consume: Callable[[], ServiceProcess], written: Path, server: NatsServer
 ) -> None:
+    """A13."""
     consumer = consume()
     publish(0)
     until(lambda: numbers(written) == [0])

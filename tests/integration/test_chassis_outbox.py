@@ -190,6 +190,7 @@ def test_a_subject_that_fills_the_table_lets_others_pass(engine):
 
 
 def test_what_commits_late_with_an_earlier_id_is_published(engine):
+    """A11."""
     stream = Stream()
     each = a_relay(engine, stream.publish)
     with Session(engine) as early, early.begin():
@@ -202,6 +203,7 @@ def test_what_commits_late_with_an_earlier_id_is_published(engine):
 
 
 def test_four_relays_at_once_publish_everything_once_and_in_order(engine):
+    """A12."""
     stream = Stream()
     begin = threading.Barrier(5)
     end = threading.Event()
@@ -237,6 +239,7 @@ def test_only_the_holder_of_the_lease_publishes_until_it_expires(engine, monkeyp
 
 
 def test_a_crash_between_publishing_and_deleting_repeats_the_same_id(engine):
+    """A4, by an exception."""
     tell(engine, ("alice", 1), ("alice", 2))
     stream = Stream()
     crashing = a_relay(engine, stream.publish)

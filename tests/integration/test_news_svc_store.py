@@ -120,6 +120,7 @@ def test_feed_keeps_the_latest_only(feeds):
 
 
 def test_redelivery_belongs_into_feeds_and_changes_nothing(feeds):
+    """A8."""
     publish(feeds, "ann", 1, 1)
     publish(feeds, "ann", 2, 2)
     assert feeds.record(a_published("ann", 1, 1), LENGTH)
@@ -128,6 +129,7 @@ def test_redelivery_belongs_into_feeds_and_changes_nothing(feeds):
 
 
 def test_second_copy_in_the_stream_is_a_duplicate(feeds):
+    """A5."""
     publish(feeds, "ann", 1, 1)
     publish(feeds, "cat", 1, 2)
     assert not feeds.record(a_published("ann", 1, 3), LENGTH)
