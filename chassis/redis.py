@@ -28,18 +28,18 @@ _MAY_PASS = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, Clu
 _MAY_PASS_CODES = ("NOREPLICAS ", "MISCONF ", "BUSY ")
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
     """Make a client, which connects when it is first used and again whenever it has to.
 
     A call that finds its connection dead is tried once more, so that a server's restart costs no
     caller an error: what is sent must be idempotent. A server that is silent is not asked twice:
-    its caller waits TIMEOUT_SECONDS, which is less than any deadline.
+    its caller waits ``timeout_seconds``, which are less than any deadline.
     """
     return Redis.from_url(
         url,
         decode_responses=True,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
         health_check_interval=30,
         retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
         # redis-py 8.1 asks each server for notices of Redis Enterprise, which Valkey refuses.

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Request
 
 from chassis import errors
 
+CALLER = "gateway.caller"  # where a request keeps who sent it, once that is known
 _TOKEN = re.compile(r"[!-~]{1,512}")
 
 
@@ -17,6 +18,7 @@ def caller(request: Request, users: Any, scope: str) -> str:
     names the caller.
     """
     username: str = users.verify_token(token(request))["username"]
+    request.environ[CALLER] = username
     return username
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from chassis import config, health
-from gateway import addresses, clients
+from gateway import addresses, clients, door
 from gateway.routes import blocks, description, home, links, news, people, profiles, sign_in
 from gateway.sign_in import configured, development_server, flow
 
@@ -26,6 +26,7 @@ class GatewayService(
     name = "gateway"
 
     anonymous_readers: bool = config.Setting(_off_or_on, "ANONYMOUS_READERS")
+    door = door.Door()
     public_url: str = config.Setting(addresses.web_address, "PUBLIC_URL")
     development: bool = development_server.DevelopmentIdentityProvider()
     sign_in: flow.SignIn = configured.OAuth()

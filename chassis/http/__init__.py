@@ -24,7 +24,7 @@ from werkzeug.wrappers import Response
 from chassis import config
 from chassis.container import DEADLINE
 from chassis.errors import Unavailable
-from chassis.http import problems
+from chassis.http import problems, unchanged
 from chassis.http.params import params
 from chassis.http.webserver import WebServer
 from chassis.http.wsgi import Request
@@ -73,7 +73,10 @@ class HttpHandler(HttpRequestHandler):
             result = self._run(request)
         except Exception as exc:
             return problems.of_exception(exc)
-        return self.response_from_result(result)
+        response = self.response_from_result(result)
+        if request.method in ("GET", "HEAD") and not isinstance(result, Response):
+            return unchanged.judge(request, response)
+        return response
 
     def _run(self, request: Request) -> Any:
         args, kwargs = self.get_entrypoint_parameters(request)

@@ -15,8 +15,6 @@ from werkzeug.wrappers import Response
 from chassis.http.head import Head, Refusal, body_length
 from chassis.http.wire import Reader
 
-# A client that takes its answer this slowly is cut off.
-EXCHANGE_SECONDS = 60.0
 # Beside eventlet's states: a request has begun to arrive.
 STATE_READING = "reading"
 _FRAMING = ("content-length", "transfer-encoding", "expect")
@@ -62,7 +60,7 @@ class Connection(wsgi.HttpProtocol):
         self.environ = self._environ(head, body)
         self.application = self.server.app
         timer = get_hub().schedule_call_global(
-            EXCHANGE_SECONDS, greenio.shutdown_safe, self.connection
+            self.server.exchange_seconds, greenio.shutdown_safe, self.connection
         )
         try:
             self.handle_one_response()

@@ -72,6 +72,11 @@ def tells_of(response: Response, code: str) -> Response:
     return response
 
 
+def too_many_requests() -> Response:
+    """Return the answer to somebody who comes too often."""
+    return document(HTTPStatus.TOO_MANY_REQUESTS, *_REFUSALS[HTTPStatus.TOO_MANY_REQUESTS])
+
+
 def of_exception(exc: BaseException) -> Response:
     """Return the answer for ``exc``; nothing of an unexpected one's text gets out."""
     if isinstance(exc, ServiceError) and type(exc) in HTTP_STATUS:

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,7 @@ from nameko.web.server import WebServer as NamekoWebServer
 
 from chassis import config
 from chassis.http.connection import STATE_READING, Connection, raw_answer
+from chassis.http.door import Door
 from chassis.http.head import Limits, Refusal
 from chassis.http.traffic import Traffic
 from chassis.http.wsgi import App, Page
@@ -26,7 +28,6 @@ from chassis.telemetry import metrics
 _log = logging.getLogger(__name__)
 
 BACKLOG = 256
-IDLE_SECONDS = 75.0
 # How long a stopping server still listens to connections that clients keep alive: one more
 # request on each is answered, with ``Connection: close``, instead of being lost on its way.
 LAST_REQUEST_SECONDS = 1.0
@@ -48,6 +49,7 @@ class WebServer(NamekoWebServer):
     def __init__(self) -> None:
         super().__init__()
         self.pages: list[Page] = []
+        self.door = Door()  # another one may be hung in ``setup()``
         self._starting = False
         self._connections: dict[int, list[Any]] = {}
         self._drained: Event | None = None
@@ -70,6 +72,8 @@ class WebServer(NamekoWebServer):
         self.max_connections = config.positive_integer("MAX_CONNECTIONS")
         self.grace_seconds = config.positive("STOP_GRACE_SECONDS")
         self.read_seconds = config.positive("REQUEST_READ_SECONDS")
+        self.exchange_seconds = config.positive("EXCHANGE_SECONDS")
+        self.idle_seconds = config.positive("KEEP_ALIVE_SECONDS")
         self.logs = config.boolean("ACCESS_LOG", default=False)
         self.limits = Limits(
             line=config.positive_integer("MAX_HEADER_LINE_BYTES"),
@@ -114,7 +118,7 @@ class WebServer(NamekoWebServer):
         """Return the application with the routes of all entrypoints and pages."""
         providers = [*self._providers, *self.pages]
         quiet = {page.path for page in self.pages}
-        return App(providers, Traffic(self.container.service_name, self.logs, quiet))
+        return App(providers, Traffic(self.container.service_name, self.logs, quiet), self.door)
 
     def get_wsgi_server(self, sock: Any, wsgi_app: App, **_: Any) -> wsgi.Server:
         """Return what eventlet's half of a connection asks for its settings."""
@@ -123,7 +127,8 @@ class WebServer(NamekoWebServer):
         )
         server.limits = self.limits
         server.read_seconds = self.read_seconds
-        server.idle_seconds = IDLE_SECONDS
+        server.exchange_seconds = self.exchange_seconds
+        server.idle_seconds = self.idle_seconds
         return server
 
     def run(self) -> None:
@@ -159,12 +164,16 @@ class WebServer(NamekoWebServer):
         eventlet.spawn_n(self.process_request, state)
 
     def _evict(self, states: Collection[str]) -> bool:
-        """Close the oldest connection in one of ``states``; return False if there is none."""
-        for state in self._connections.values():
-            if state[2] in states:
-                self._close(state)
-                return True
-        return False
+        """Close a connection in one of ``states``; return False if there is none.
+
+        The oldest of the address that has the most, so that nobody crowds out others.
+        """
+        waiting = [state for state in self._connections.values() if state[2] in states]
+        if not waiting:
+            return False
+        held = Counter(state[0][0] for state in waiting)
+        self._close(max(waiting, key=lambda state: held[state[0][0]]))
+        return True
 
     @staticmethod
     def _close(state: list[Any]) -> None:

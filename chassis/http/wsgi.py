@@ -8,13 +8,14 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Protocol
 
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request as WerkzeugRequest
 from werkzeug.wrappers import Response
 
 from chassis.errors import InvalidInput
 from chassis.http import problems
+from chassis.http.door import Door
 from chassis.http.head import Refusal
 from chassis.http.traffic import OTHER, UNMATCHED, Traffic
 from chassis.telemetry import current
@@ -29,6 +30,7 @@ class Request(WerkzeugRequest):
 
     path_values: Mapping[str, Any]
     request_id: str
+    client: str = ""  # the address of whoever sent it, trusted proxies left out
     route: str = UNMATCHED
 
 
@@ -61,13 +63,19 @@ class Page:
 class App:
     """Give each request to the provider of its address; ``traffic`` hears what comes of it."""
 
-    def __init__(self, providers: Iterable[Provider], traffic: Traffic) -> None:
+    def __init__(
+        self, providers: Iterable[Provider], traffic: Traffic, door: Door | None = None
+    ) -> None:
+        self.door = door or Door()
+        self._open: set[str] = set()  # pages, which nobody needs leave for
         # No redirects from nearly right addresses: they turn a POST into a GET.
         url_map = Map(strict_slashes=False, merge_slashes=False)
         for provider in providers:
             rule = provider.get_url_rule()
             rule.endpoint = provider
             url_map.add(rule)
+            if isinstance(provider, Page):
+                self._open.add(provider.path)
         self.routes = url_map.bind("localhost")
         self.traffic = traffic
 
@@ -76,6 +84,7 @@ class App:
         began = perf_counter()
         request = Request(environ)
         request.request_id = _request_id(request)
+        request.client = self.door.proxies.client(environ)
         current.begin(service=self.traffic.service, request_id=request.request_id)
         try:
             response = self._answer(request)
@@ -83,8 +92,10 @@ class App:
             response = problems.of_exception(exc)
             if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("request failed")
+        if self.door.cors:
+            self.door.cors.admit(request, response)
         self.traffic.answered(request.method, request.route, response, perf_counter() - began)
-        return _finish(response, request.request_id)(environ, start_response)
+        return self._finish(response, request.request_id)(environ, start_response)
 
     def refuse(self, refusal: Refusal) -> Response:
         """Return the answer to a request that was not worth reading to its end."""
@@ -92,10 +103,30 @@ class App:
         current.begin(service=self.traffic.service, request_id=request_id)
         response = problems.document(refusal.status, refusal.code, refusal.detail)
         self.traffic.answered(OTHER, UNMATCHED, response)
-        return _finish(response, request_id)
+        return self._finish(response, request_id)
+
+    def _finish(self, response: Response, request_id: str) -> Response:
+        headers = response.headers
+        headers["X-Request-ID"] = request_id
+        for name, text in self.door.headers.items():
+            headers.setdefault(name, text)
+        return response
 
     def _answer(self, request: Request) -> Response:
         path = _path(request)
+        guard = self.door.guard
+        if guard is None or path in self._open:
+            return self._of_route(request, path)
+        response = guard.admit(request)
+        if response is None:
+            try:
+                response = self._of_route(request, path)
+            except HTTPException as exc:
+                response = problems.of_http_exception(exc)
+            guard.answered(request, response)
+        return response
+
+    def _of_route(self, request: Request, path: str) -> Response:
         if path == "*":
             return _options("GET, HEAD, OPTIONS, POST, PUT, DELETE")
         try:
@@ -117,14 +148,6 @@ def _request_id(request: Request) -> str:
         or current.trace_id(headers.get("Traceparent", ""))
         or current.new_request_id()
     )
-
-
-def _finish(response: Response, request_id: str) -> Response:
-    headers = response.headers
-    headers["X-Request-ID"] = request_id
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Cache-Control", "no-store")
-    return response
 
 
 def _options(allow: str) -> Response:

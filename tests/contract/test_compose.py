@@ -111,8 +111,12 @@ def test_addresses_are_within_reach(name: str) -> None:
 
 
 def test_gateway_reaches_no_database() -> None:
-    networks = set(PARTS["gateway"]["networks"])
-    assert not networks & set(PARTS["postgres"]["networks"] + PARTS["valkey"]["networks"])
+    assert not set(PARTS["gateway"]["networks"]) & set(PARTS["postgres"]["networks"])
+
+
+def test_gateway_is_a_user_of_its_own_in_valkey() -> None:
+    address = PARTS["gateway"]["environment"]["RATE_LIMIT_REDIS_URL"]
+    assert urlsplit(filled(address)).username == "gateway"
 
 
 def test_only_the_gateway_is_reached_from_outside() -> None:

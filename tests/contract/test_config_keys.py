@@ -22,7 +22,7 @@ RUNNERS = {"DATA_DIR", "EMBEDDED"}
 # May be left out of config.yaml; see where they are read.
 OPTIONAL = {"ACCESS_LOG", "DB_SET_TIMEOUTS"}
 # Looks like a key, and is WSGI's.
-WSGI = {"PATH_INFO", "QUERY_STRING"}
+WSGI = {"PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"}
 
 
 def keys_read(path: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from nameko.cli.utils.config import load_config
 
 from embedded import ports
 from embedded.nats import NatsServer
@@ -18,6 +19,7 @@ from embedded.postgres import PostgresServer
 from embedded.roles import Database
 from embedded.server import Server
 from embedded.valkey import ValkeyServer
+from tests.processes import ROOT, ServiceProcess
 
 DATABASES = ("link_svc", "social_graph_svc", "user_svc")
 
@@ -79,3 +81,13 @@ def valkey_server(server_folder: Path) -> Iterator[ValkeyServer]:
 def valkey_url(valkey_server: ValkeyServer) -> str:
     """Return where Valkey listens."""
     return valkey_server.url
+
+
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory, nats_url: str) -> Iterator[ServiceProcess]:
+    """Start the services behind a gateway, which do no more than answer."""
+    settings = load_config((ROOT / "config.yaml").read_text()) | {"AMQP_URI": nats_url}
+    folder = tmp_path_factory.mktemp("peers")
+    process = ServiceProcess("tests.integration.gateway_peers", config=settings, folder=folder)
+    yield process.start()
+    process.stop()

@@ -35,6 +35,8 @@ class Server:
             "RPC_TIMEOUT_SECONDS": 2,
             "STOP_GRACE_SECONDS": 3,
             "REQUEST_READ_SECONDS": 1,
+            "EXCHANGE_SECONDS": 4,
+            "KEEP_ALIVE_SECONDS": 1,
             "MAX_CONNECTIONS": 50,
             "MAX_BODY_BYTES": 1000,
             "MAX_HEADER_LINE_BYTES": 1000,

@@ -18,24 +18,28 @@ from tests.processes import ROOT, ServiceProcess, until
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
+RATE_LIMITS = tuple(f"RATE_LIMIT_{name}" for name in ("TOKEN", "ADDRESS", "SIGN_IN", "FAILURES"))
+
 
 class Gateway:
     """A gateway on free ports, and the address of its development identity provider."""
 
     def __init__(self, folder: Path, nats_url: str, **settings: Any) -> None:
         self.port, provider_port = ports.free_port(), ports.free_port()
+        self.metrics_port = ports.free_port()
         self.url = f"http://localhost:{self.port}"
         config = load_config((ROOT / "config.yaml").read_text()) | {
             "AMQP_URI": nats_url,
             "NATS_URL": nats_url,
             "HTTP_PORTS": {"gateway": self.port},
-            "METRICS_PORTS": {"gateway": ports.free_port()},
+            "METRICS_PORTS": {"gateway": self.metrics_port},
             "DEV_IDENTITY_PROVIDER_PORT": provider_port,
             "PUBLIC_URL": self.url,
             "NEWS_GRPC_TARGET": f"http://127.0.0.1:{ports.free_port()}",
             "RPC_TIMEOUT_SECONDS": 1,
             "OAUTH_TIMEOUT_SECONDS": 1,
             "SIGN_IN_TIMEOUT_SECONDS": 3,
+            **dict.fromkeys(RATE_LIMITS, "off"),
         }
         self.process = ServiceProcess("gateway.service", config=config | settings, folder=folder)
 
@@ -61,15 +65,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, nats_url: str) -> Iterator
     gateway = Gateway(tmp_path_factory.mktemp("gateway"), nats_url)
     yield gateway.started()
     assert gateway.process.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory, nats_url: str) -> Iterator[ServiceProcess]:
-    settings = load_config((ROOT / "config.yaml").read_text()) | {"AMQP_URI": nats_url}
-    folder = tmp_path_factory.mktemp("peers")
-    process = ServiceProcess("tests.integration.gateway_peers", config=settings, folder=folder)
-    yield process.start()
-    process.stop()
 
 
 @pytest.fixture
@@ -283,3 +278,13 @@ def test_taken_port_of_the_provider_is_named(tmp_path: Path, nats_server: NatsSe
     log = gateway.process.log.read_text()
     assert f"port {port} (DEV_IDENTITY_PROVIDER_PORT) cannot be used" in log
     assert "Traceback" not in log
+
+
+def test_f14_no_website_is_let_in_unless_it_is_configured(gateway: Gateway) -> None:
+    for origin in (gateway.url, "null", "https://anybody.example"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
+        for method in ("GET", "OPTIONS"):
+            found = requests.request(
+                method, f"{gateway.url}/v1.0/links", headers=headers, timeout=9
+            )
+            assert not [name for name in found.headers if name.startswith("Access-Control")]

@@ -58,6 +58,8 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "MAX_HEADER_LINE_BYTES": ("gateway", NO_WHOLE_NUMBERS),
     "MAX_HEADER_BYTES": ("gateway", NO_WHOLE_NUMBERS),
     "REQUEST_READ_SECONDS": ("gateway", NO_NUMBERS),
+    "EXCHANGE_SECONDS": ("gateway", NO_NUMBERS),
+    "KEEP_ALIVE_SECONDS": ("gateway", NO_NUMBERS),
     "OTLP_ENDPOINT": ("gateway", ("collector:4318", "grpc://collector")),
     "ACCESS_LOG": ("gateway", NO_TRUTHS),
     "LOGGING.root.level": ("user_svc", ("LOUD", "info", 5)),
@@ -84,6 +86,14 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "DEV_IDENTITY_PROVIDER_PORT": ("gateway", NO_PORTS),
     "TOKEN_CACHE_SECONDS": ("gateway", NO_NUMBERS),
     "ANONYMOUS_READERS": ("gateway", NO_TRUTHS),
+    "TRUSTED_PROXIES": ("gateway", ("proxy", "10.0.0.1/8", "10.0.0.0/33")),
+    "TRUSTED_PROXIES_HEADER": ("gateway", ("", "X-Real-IP")),
+    "CORS_ORIGINS": ("gateway", ("example.org", "https://example.org/path", "null")),
+    **{
+        f"RATE_LIMIT_{name}": ("gateway", ("", "100", "0/minute", "-1/minute", "1/fortnight"))
+        for name in ("TOKEN", "ADDRESS", "SIGN_IN", "FAILURES")
+    },
+    "RATE_LIMIT_REDIS_URL": ("gateway", ("", "127.0.0.1:6379", "http://127.0.0.1")),
     "NEWS_GRPC_TARGET": ("gateway", ("", "news", "ftp://news:1", "http://news")),
     "MAX_LINKS_PER_USER": ("link_svc", NO_WHOLE_NUMBERS),
     "IDEMPOTENCY_KEY_HOURS": ("link_svc", NO_WHOLE_NUMBERS),

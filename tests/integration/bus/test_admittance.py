@@ -40,6 +40,8 @@ class Watched:
             "BIND_HOST": HOST,
             "HTTP_PORTS": {"user_svc": port},
             "REQUEST_READ_SECONDS": 5,
+            "EXCHANGE_SECONDS": 60,
+            "KEEP_ALIVE_SECONDS": 60,
             "MAX_CONNECTIONS": 50,
             "MAX_BODY_BYTES": 1000,
             "MAX_HEADER_LINE_BYTES": 1000,
