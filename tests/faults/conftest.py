@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.system import System
 from tests.faults.event_log import ApartSystem
+from tests.faults.replicas import Replicas
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,15 @@ def apart(system_folder: Path) -> Iterator[ApartSystem]:
     system.start()
     yield system
     system.stop()
+
+
+@pytest.fixture(scope="module")
+def replicas(system_folder: Path) -> Iterator[Replicas]:
+    """Return two replicas of every service, which run."""
+    replicas = Replicas(system_folder)
+    replicas.start()
+    yield replicas
+    replicas.stop()
 
 
 @pytest.fixture

@@ -22,7 +22,11 @@ FAULTS: dict[str, Callable[[random.Random], Fault]] = {
 HOPS = (
     "gateway-NATS",
     "link_svc-NATS",
+    "user_svc-NATS",
+    "social_graph_svc-NATS",
     "link_svc-PostgreSQL",
+    "user_svc-PostgreSQL",
+    "social_graph_svc-PostgreSQL",
     "news_svc-Valkey",
     "gateway-news_svc",
 )
@@ -42,7 +46,7 @@ class ProxiedSystem(System):
                 "GRPC_BIND_PORT",
             )
         )
-        ports = (nats, nats, postgres, valkey, grpc)
+        ports = (*[nats] * 4, *[postgres] * 3, valkey, grpc)
         self.hops = {name: Proxy(port) for name, port in zip(HOPS, ports, strict=True)}
         at = {name: f"127.0.0.1:{hop.port}" for name, hop in self.hops.items()}
         own = {
@@ -50,10 +54,17 @@ class ProxiedSystem(System):
                 "AMQP_URI": f"nats://{at['gateway-NATS']}",
                 "NEWS_GRPC_TARGET": f"http://{at['gateway-news_svc']}",
             },
-            "link_svc": {
-                "AMQP_URI": f"nats://{at['link_svc-NATS']}",
-                "NATS_URL": f"nats://{at['link_svc-NATS']}",
-                "LINK_DB_URI": f"postgresql://link_svc@{at['link_svc-PostgreSQL']}/link_svc",
+            **{
+                name: {
+                    "AMQP_URI": f"nats://{at[f'{name}-NATS']}",
+                    "NATS_URL": f"nats://{at[f'{name}-NATS']}",
+                    f"{key}_DB_URI": f"postgresql://{name}@{at[f'{name}-PostgreSQL']}/{name}",
+                }
+                for name, key in (
+                    ("link_svc", "LINK"),
+                    ("user_svc", "USER"),
+                    ("social_graph_svc", "SOCIAL_GRAPH"),
+                )
             },
             "news_svc": {"REDIS_URL": f"redis://{at['news_svc-Valkey']}/0"},
         }

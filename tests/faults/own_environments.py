@@ -1,4 +1,4 @@
-"""``make run`` where a service may have an environment of its own: its neighbours are proxies.
+"""``make run`` where a service may have an environment of its own: proxies, or a user of NATS.
 
 The runner gives all services one environment; ENVIRONMENTS says, in JSON, what differs for each.
 Nor does this one give up a part that is killed again and again, as a kubelet does not.

@@ -20,6 +20,7 @@ from tests.processes import until
 
 ANSWER_SECONDS = 5.0
 HEAL_SECONDS = 10.0
+AT_ONCE = 5  # hops that the quick test breaks
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,15 @@ class World:
         """Ask for everything that the hops lie between, at once; note answers and times."""
         self.number += 1
         url = f"https://example.org/{self.number}"
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(4) as pool:
             adding = pool.submit(timed, lambda: self.log.add(self.ann, url))
             reading = [
                 pool.submit(timed, lambda api=api, path=path: self.read(api, path))
-                for api, path in ((self.ann, "/v1.0/links"), (self.bob, "/v1.0/news"))
+                for api, path in (
+                    (self.ann, "/v1.0/links"),
+                    (self.bob, "/v1.0/news"),
+                    (self.bob, "/v1.0/following"),
+                )
             ]
             for each in (adding, *reading):
                 self.longest = max(self.longest, each.result())
@@ -67,7 +72,8 @@ class World:
     def well(self) -> bool:
         self.number += 1
         url = f"https://example.org/{self.number}"
-        return self.log.add(self.ann, url) and url in links(self.ann) and bool(feed(self.bob))
+        added = self.log.add(self.ann, url) and url in links(self.ann)
+        return added and bool(feed(self.bob)) and bool(self.bob.following()["following"])
 
     def check(self) -> None:
         """Check that all that was answered with success is there, once, in links and news."""
@@ -109,9 +115,9 @@ def break_hops(
     world.check()
 
 
-def test_each_hop_breaks_once(system: ProxiedSystem, chance: random.Random) -> None:
-    faults = chance.sample(list(FAULTS), len(HOPS))
-    break_hops(system, chance, list(zip(HOPS, faults, strict=True)), times=1)
+def test_some_hops_break_once(system: ProxiedSystem, chance: random.Random) -> None:
+    plan = zip(chance.sample(HOPS, AT_ONCE), chance.sample(list(FAULTS), AT_ONCE), strict=True)
+    break_hops(system, chance, list(plan), times=1)
 
 
 @pytest.mark.long

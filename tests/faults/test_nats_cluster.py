@@ -1,5 +1,6 @@
 """The whole system on three nodes of NATS, of which one after the other is killed."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from embedded import binaries
+from tests.e2e.survival import SERVICES
 from tests.e2e.system import ROOT, System
-from tests.faults import nats_users
 from tests.faults.authors import Author, feed, settled
+from tests.faults.own_environments import ENVIRONMENTS
 from tests.nats_cluster import Cluster
 from tests.processes import until
 
@@ -32,15 +34,15 @@ class ClusteredSystem(System):
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         super().__init__(folder)
-        ports = ",".join(str(node.port) for node in cluster.nodes)
-        self.env |= {nats_users.PORTS: ports, "STREAM_REPLICAS": "3", "FEED_LENGTH": "100000"}
+        self.cluster = cluster
+        self.env |= {"STREAM_REPLICAS": "3", "FEED_LENGTH": "100000"}
         self.env |= self.as_user("nobody")
-        self.command = [sys.executable, "-m", "tests.faults.nats_users"]
+        self.env[ENVIRONMENTS] = json.dumps({name: self.as_user(name) for name in SERVICES})
+        self.command = [sys.executable, "-m", "tests.faults.own_environments"]
 
     def as_user(self, user: str) -> dict[str, str]:
         """Return the addresses for a user, in the environment."""
-        uri = nats_users.uri(self.env[nats_users.PORTS], user)
-        return dict.fromkeys(("AMQP_URI", "NATS_URL"), uri)
+        return dict.fromkeys(("AMQP_URI", "NATS_URL"), self.cluster.uri(user))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """NATS is killed again and again while links change: no event is lost, none is told twice (A1).
 
 The changes are made by link_svc's store, as fast as it goes: HTTP would not be fast enough, and is
-tried elsewhere. FAULTS_EVENTS and FAULTS_KILLS say how much; FAULTS_SEED repeats a run.
+tried elsewhere. FAULTS_EVENTS and FAULTS_NATS_KILLS say how much; FAULTS_SEED repeats a run.
 """
 
 import os
@@ -20,13 +20,16 @@ from link_svc import schemas
 from link_svc.models import OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from tests.e2e.api import person
-from tests.e2e.survival import parts
+from tests.e2e.survival import parts, pids
 from tests.e2e.system import System
 from tests.faults.authors import feed
 from tests.faults.checker import Log, links
 from tests.processes import until
 
 AUTHORS = 4
+CALLS = 50
+ROUNDS = 6  # of each caller
+HEAL_SECONDS = 30.0
 DRAIN_SECONDS = 600.0
 DISPATCHER = EventDispatcher("link-events", OutboxEvent, OutboxLease)
 
@@ -40,8 +43,37 @@ def test_a_few_kills(tireless: System, chance: random.Random) -> None:
 def test_many_kills(tireless: System, chance: random.Random) -> None:
     """A1."""
     events = int(os.environ.get("FAULTS_EVENTS", "100000"))
-    kills = int(os.environ.get("FAULTS_KILLS", "20"))
+    kills = int(os.environ.get("FAULTS_NATS_KILLS", "20"))
     print(f"{events} events in {kill_while_changing(tireless, chance, events, kills):.1f} s")
+
+
+def test_calls_under_way_are_answered_and_each_is_done_once(
+    tireless: System, chance: random.Random
+) -> None:
+    """B4: fifty calls run when NATS is killed."""
+    author = person(tireless.url, f"amid{chance.randrange(10**9)}")
+    reader = person(tireless.url, f"reads-{author.name}")
+    reader.follow(author.name)
+    before, log, numbers = pids(tireless), Log(), iter(range(CALLS * ROUNDS))
+
+    def call_on() -> None:
+        for number in numbers:
+            log.add(author, f"https://example.org/{author.name}/{number}")
+
+    with ThreadPoolExecutor(CALLS) as pool:
+        calling = [pool.submit(call_on) for _ in range(CALLS)]
+        until(lambda: len(log.acknowledged) > CALLS)
+        kill(tireless)
+        for each in calling:
+            each.result()
+    print(f"answers: {dict(log.answers)}, errors after at most {max(log.seconds, default=0):.1f} s")
+    assert log.odd == []
+    there = until(lambda: links(author), HEAL_SECONDS)
+    assert log.judge(there).clean, log.judge(there)
+    told = until(lambda: news if len(news := feed(reader)) >= len(there) else None, HEAL_SECONDS)
+    assert told == there
+    after = pids(tireless)
+    assert {name for name in before if after[name] != before[name]} == {"NATS"}
 
 
 def kill_while_changing(system: System, chance: random.Random, events: int, kills: int) -> float:

@@ -1,11 +1,12 @@
 """Links are added over HTTP while services and servers are killed at random.
 
-FAULTS_ADDS and FAULTS_KILLS say how much; FAULTS_SEED repeats a run.
+FAULTS_ADDS, FAULTS_KILLS and FAULTS_SERVICE_KILLS say how much; FAULTS_SEED repeats a run.
 """
 
 import os
 import random
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
@@ -20,6 +21,7 @@ from tests.processes import until
 
 AUTHORS = 4
 FOLLOWERS = 2
+ADDS_A_KILL = 40
 ANSWER_SECONDS = 5.0
 HEAL_SECONDS = 120.0
 PARTS = (*SERVICES, *SERVERS.values())
@@ -31,11 +33,21 @@ def test_many_kills_lose_and_repeat_nothing(tireless: System, chance: random.Ran
         int(os.environ.get(f"FAULTS_{what}", most))
         for what, most in (("ADDS", "10000"), ("KILLS", "50"))
     )
-    kill_while_adding(tireless, chance, adds, kills)
+    kill_while_adding(tireless, chance, adds, chance.choices(PARTS, k=kills))
 
 
-def kill_while_adding(system: System, chance: random.Random, adds: int, kills: int) -> None:
-    """Add links, so many in all, and kill whoever chance says whenever it says."""
+@pytest.mark.long
+def test_each_service_is_killed_again_and_again(tireless: System, chance: random.Random) -> None:
+    """B16: each of them as often as FAULTS_SERVICE_KILLS says."""
+    victims = [*SERVICES] * int(os.environ.get("FAULTS_SERVICE_KILLS", "100"))
+    chance.shuffle(victims)
+    kill_while_adding(tireless, chance, ADDS_A_KILL * len(victims), victims)
+
+
+def kill_while_adding(
+    system: System, chance: random.Random, adds: int, names: Sequence[str]
+) -> None:
+    """Add links, so many in all, and kill these parts, in this order, whenever chance says."""
     suffix = f"{chance.randrange(10**9)}"
     authors = [person(system.url, f"author{n}-{suffix}") for n in range(AUTHORS)]
     readers = [person(system.url, f"reader{n}-{suffix}") for n in range(FOLLOWERS)]
@@ -43,9 +55,7 @@ def kill_while_adding(system: System, chance: random.Random, adds: int, kills: i
         for author in authors:
             reader.follow(author.name)
     log, pause = Log(), threading.Event()
-    victims = dict(
-        zip(sorted(chance.sample(range(adds), kills)), chance.choices(PARTS, k=kills), strict=True)
-    )
+    victims = dict(zip(sorted(chance.sample(range(adds), len(names))), names, strict=True))
     numbers, killed = iter(range(adds)), []
     turn = threading.Lock()
 

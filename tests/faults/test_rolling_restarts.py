@@ -7,9 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import requests
@@ -21,15 +19,6 @@ from tests.faults.replicas import Replicas
 CLIENTS = 4
 PAUSE_SECONDS = 0.04  # of each, so that 50 requests a second and more are made
 EXIT_SECONDS = 10.0
-
-
-@pytest.fixture(scope="module")
-def replicas(system_folder: Path) -> Iterator[Replicas]:
-    """Return two replicas of every service."""
-    replicas = Replicas(system_folder)
-    replicas.start()
-    yield replicas
-    replicas.stop()
 
 
 @dataclass
