@@ -73,7 +73,6 @@ class ClientConnection(Connection):
             self.send(stream_id, framing.pack(message), ended=True)
             answer.ended.wait(timeout=seconds)
             if not answer.ended.ready():
-                self._probe()
                 raise statuses.timed_out()
             return answer.message()
         except TooManyStreamsError:
@@ -83,6 +82,7 @@ class ClientConnection(Connection):
         finally:
             if self._answers.pop(stream_id, None) is not None and not answer.ended.ready():
                 self.reset(stream_id)  # the server may stop working for us
+                self._probe()  # also where it is our worker whose time was up first
             self._end_when_done()
 
     def _next_stream(self) -> int:

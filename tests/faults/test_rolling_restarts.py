@@ -94,9 +94,9 @@ def roll(replicas: Replicas, services: tuple[str, ...], times: int) -> Load:
     return load
 
 
-def test_no_request_fails_while_services_are_restarted(replicas: Replicas) -> None:
-    load = roll(replicas, ("gateway", "news_svc"), times=1)
-    assert load.answers["ok"] > 100
+def test_no_request_fails_while_gateways_are_restarted(replicas: Replicas) -> None:
+    load = roll(replicas, ("gateway",), times=1)
+    assert load.answers["ok"] > 50
 
 
 @pytest.mark.long

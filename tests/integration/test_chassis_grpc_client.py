@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import eventlet
 import grpc
 import pytest
 
 from chassis import errors
+from chassis.grpc.channel import Channel
 from embedded import ports
 from protos.news_pb2 import GetNewsRequest, GetNewsResponse
 from protos.news_pb2_grpc import NewsServicer, add_NewsServicer_to_server
@@ -20,6 +22,14 @@ from tests.processes import until
 
 # No error takes longer, and nothing takes longer to be found again.
 PROMISE = 5
+HEALTH_CHECK = [
+    (b":method", b"POST"),
+    (b":scheme", b"http"),
+    (b":path", b"/grpc.health.v1.Health/Check"),
+    (b":authority", b"answering"),
+    (b"te", b"trailers"),
+    (b"content-type", b"application/grpc"),
+]
 SENTENCE = "A sentence — with ünicode\n% and more."
 
 
@@ -134,6 +144,19 @@ def test_frozen_server_is_unavailable_in_time_and_found_again(
     assert until(lambda: asking.ask("echo", "x").startswith("Unavailable peer_away "))
     running.process.signal(signal.SIGCONT)
     assert until(lambda: asking.ask("echo", "back") == "back", seconds=PROMISE)
+
+
+def test_frozen_server_is_given_up_though_its_caller_had_no_more_time_itself(
+    running: Answering,
+) -> None:
+    channel = Channel("127.0.0.1", running.port)
+    assert channel.call(HEALTH_CHECK, b"", 5)
+    connection = channel._connection
+    assert connection is not None
+    running.process.signal(signal.SIGSTOP)
+    with eventlet.Timeout(0.2, False):  # a worker's deadline, before that of the call
+        channel.call(HEALTH_CHECK, b"", 60)
+    assert until(lambda: eventlet.sleep(0.01) or connection.closed, seconds=PROMISE)
 
 
 def test_calls_beyond_the_limit_are_refused_after_a_moment(
