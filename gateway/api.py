@@ -60,7 +60,7 @@ class Call(Generic[P]):
         wanted = self.request.if_match
         if "If-Match" not in self.request.headers or wanted.star_tag:
             return None
-        return sorted(wanted.as_set())
+        return sorted(filter(None, wanted.as_set()))  # Werkzeug reads "" as None
 
 
 @dataclass(frozen=True)

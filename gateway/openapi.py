@@ -23,7 +23,8 @@ Save links, follow people, and read the news: what they added, changed or remove
 Every call but signing in carries an access token, as `Access-Token: TOKEN` or as
 `Authorization: Bearer TOKEN`. Parameters are given in the query, or in a body of JSON or of a
 form; what is shown here for one place is taken from the others too, and what is unknown is
-ignored. `{ALIAS}` is the same as `{PREFIX}`. HEAD answers as GET does, without a body.
+ignored. No text may hold NUL. `{ALIAS}` is the same as `{PREFIX}`. HEAD answers as GET does,
+without a body.
 
 Success is status 200 with an empty `err`. An error is a problem document (RFC 9457) with a `code`
 that stays the same, and the `field` at fault if there is one.
@@ -148,7 +149,8 @@ def _body(schema: Json) -> Json:
     content = {"application/json": {"schema": schema}}
     if not any(_is_nested(each) for each in schema["properties"].values()):
         texts = {name: _as_text(each) for name, each in schema["properties"].items()}
-        content |= {media: {"schema": schema | {"properties": texts}} for media in _FORMS}
+        form = schema | {"properties": texts, "additionalProperties": {"type": "string"}}
+        content |= {media: {"schema": form} for media in _FORMS}
     return {"required": True, "content": content}
 
 
@@ -179,9 +181,10 @@ def _as_text(schema: Json) -> Json:
 
 
 def _answer(body: Body, route: Route, schemas: Json) -> Json:
-    found: Json = {"description": body.description, "content": {}}
+    found: Json = {"description": body.description}
+    if body.media:
+        found["content"] = {media: {} for media in body.media}
     for media in body.media:
-        found["content"][media] = {}
         if media.endswith("json") and body.schema is not None:
             schema = {"$ref": _SCHEMAS.format(name=body.schema.__name__)}
             example = example_of(schema, schemas)

@@ -33,6 +33,11 @@ def declared(
 
 # NUL, which no text of ours holds; the characters that are no part of a tag.
 _TEXT = {"pattern": r"^[^\u0000]*$"}
+_URL = (
+    r"^([Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp])://"
+    r"[^\s/?#:\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*$"
+)
+_NAME = _TEXT | {"format": "username"}
 _ODD = r",\u0000-\u001f\u007f-\u009f"
 
 _Title = Annotated[str, Meta(max_length=limits.TITLE_LENGTH, extra_json_schema=_TEXT)]
@@ -86,7 +91,7 @@ Url = Annotated[
         wrong="invalid_text",
         min_length=1,
         max_length=limits.URL_LENGTH,
-        schema={"format": "uri", "pattern": r"^[A-Za-z]+://[^\s\u0000-\u001f\u007f-\u009f]+$"},
+        schema={"format": "uri", "pattern": _URL},
         examples=["https://nats.io/about/"],
     ),
 ]
@@ -98,7 +103,7 @@ Description = Annotated[
     _Description | None, declared("What there is to say of the link.", wrong="invalid_text")
 ]
 Username = Annotated[
-    str, declared("A user's name, in any case.", min_length=1, examples=["bob"], schema=_TEXT)
+    str, declared("A user's name, in any case.", min_length=1, examples=["bob"], schema=_NAME)
 ]
 StartToken = Annotated[
     str,

@@ -50,7 +50,7 @@ class SignIn:
         scope=None,
         takes=parameters.Login,
         reads=False,
-        answers=Body("To the identity provider.", status=302, media=("text/html",)),
+        answers=Body("To the identity provider.", status=302, media=()),
         refuses=(InvalidInput("invalid_provider"),),
     )
     @pages.explained

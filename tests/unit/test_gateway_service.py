@@ -161,6 +161,7 @@ def test_update_link_passes_the_changes_on(gateway: Any) -> None:
         ('W/"17-1"', []),
         ("", []),
         (",,", []),
+        ('""', []),
     ],
 )
 def test_if_match_names_versions(gateway: Any, given: str, versions: list[str] | None) -> None:
