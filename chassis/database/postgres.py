@@ -127,14 +127,21 @@ def _bound_green_waits(seconds: float) -> None:
     """Give green psycopg2 a time-out; eventlet's own callback (0.41.3) waits for ever.
 
     It holds where the worker's deadline does not: in the relay, in a health check, and in the
-    ROLLBACK that follows a deadline. psycopg2 closes the connection whose wait has failed.
+    ROLLBACK that follows a deadline. psycopg2 closes the connection whose wait has failed; but one
+    that is still being made (2.9) only with its last reference, and of those a frozen server makes
+    more and more: so the error keeps none in its traceback.
     """
     if extensions.get_wait_callback() is None:  # not monkey patched: psycopg2 blocks, as in tests
         return
 
     def wait(connection: Any) -> None:
-        with eventlet.Timeout(seconds, psycopg2.OperationalError(f"no answer in {seconds:g} s")):
-            _wait_for(connection)
+        late = psycopg2.OperationalError(f"no answer in {seconds:g} s")
+        try:
+            with eventlet.Timeout(seconds, late):
+                _wait_for(connection)
+        except BaseException as error:
+            del connection
+            raise error.with_traceback(None)  # noqa: B904
 
     extensions.set_wait_callback(wait)
 

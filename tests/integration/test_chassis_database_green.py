@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import ANY
 
+import psutil
 import pytest
 
 from embedded.postgres import PostgresServer
@@ -73,6 +74,20 @@ def test_a_deadline_holds_on_a_frozen_server(driver: Driver, postgres: PostgresS
         outcome, seconds, in_use = driver.ask("query", 0.3)
         assert (outcome, in_use) == ("Deadline", 0)
         assert seconds < BOUND
+    postgres.resume()
+    assert driver.ask("query")[0] == "ok"
+
+
+def test_connections_that_a_frozen_server_never_makes_are_closed(
+    driver: Driver, postgres: PostgresServer
+) -> None:
+    process = psutil.Process(driver.process.pid)
+    assert driver.ask("query")[0] == "ok"
+    files = process.num_fds()
+    postgres.pause()
+    for _ in range(12):
+        assert driver.ask("query", 0.1)[0] == "Deadline"
+    assert process.num_fds() <= files
     postgres.resume()
     assert driver.ask("query")[0] == "ok"
 
