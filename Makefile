@@ -4,6 +4,7 @@ SERVICES_WITH_A_DATABASE := link_svc social_graph_svc user_svc
 generate = $(BIN)/python -m grpc_tools.protoc -I. --python_out=$(1) --pyi_out=$(1) \
 	--grpc_python_out=$(1) protos/news.proto
 
+ROOMS := bench chassis contracts embedded gateway link_svc news_svc social_graph_svc user_svc
 # Schemas, references, and what every container must have; the rest is for `make test`.
 OF_MANIFESTS := valid or locked or bounded or watched or exist or find or known
 
@@ -17,7 +18,7 @@ lock = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock" \
 	--output-file requirements/$(1).lock pyproject.toml
 
-.PHONY: lock images help run test check format shell token demo bench test-faults protos docs migrate \
+.PHONY: lock images help run test check audit format shell token demo bench test-faults protos docs migrate \
 	rebuild-feeds dead-letters clean
 
 help: ## print this list
@@ -35,6 +36,7 @@ test-faults: .venv/installed ## run the long fault tests
 check: .venv/installed ## check format, lint, types, import rules, spelling, manifests, generated code
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	@$(BIN)/codespell
@@ -44,6 +46,12 @@ check: .venv/installed ## check format, lint, types, import rules, spelling, man
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call generate,"$$fresh") && \
 	    for file in "$$fresh"/protos/*; do cmp "$$file" "protos/$${file##*/}" || \
 	    { echo "protos/ is stale: run 'make protos'" >&2; exit 1; }; done
+
+# What cannot be looked up counts as a failure, not as good.
+audit: .venv/installed ## look for known weaknesses of the locked dependencies; needs the internet
+	@$(BIN)/python -m pip install --quiet --target .audit pip-audit==2.10.1
+	@PYTHONPATH=.audit $(BIN)/python -m pip_audit --strict --disable-pip --require-hashes \
+	    -r requirements/all.lock
 
 format: .venv/installed ## format the code, and mend what lint can mend
 	@$(BIN)/ruff format .
@@ -99,7 +107,7 @@ dead-letters: .venv/installed ## events that failed: list them, or make dead-let
 	    $(or $(call option,SHOW,show),$(call option,REPLAY,replay),list)
 
 clean: ## remove .venv and caches; the data in var/ stay
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@rm -rf .venv .audit .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml requirements/all.lock embedded/bootstrap.sh

@@ -11,4 +11,4 @@ def seconds(tries: int, first: float, last: float) -> float:
     Somewhere between half of it and the whole, so that replicas don't knock all together.
     """
     doubled = first * 2 ** min(max(tries, 1) - 1, _MOST_DOUBLINGS)
-    return min(last, doubled) * random.uniform(0.5, 1)  # noqa: S311
+    return min(last, doubled) * random.uniform(0.5, 1)  # noqa: S311 - no secret

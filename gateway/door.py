@@ -34,6 +34,8 @@ class Limits:
         self._service = service
         self._limiter = limiter
         self._rates = rates
+        for name in rates:  # a number that is not there yet is taken for one that is missing
+            _REFUSED.labels(service, name.replace("_", "-"))
         # One broken script must not shut out its neighbours: whose token was good may go on.
         self._good: dict[bytes, None] = {}
 

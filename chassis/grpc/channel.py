@@ -92,7 +92,7 @@ class Channel:
             self._distrusted = False
         except Exception as error:
             self._complain(error)
-            self._not_before = time.monotonic() + self._pause * random.uniform(0.5, 1)  # noqa: S311
+            self._not_before = time.monotonic() + self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
         finally:
             self._connection, self._connecting = connection, None

@@ -72,7 +72,7 @@ class ServerConnection(Connection):
         """
         if self._age is None:
             self._patience.cancel()
-            seconds = self.server.max_age * random.uniform(0.8, 1.2)  # noqa: S311
+            seconds = self.server.max_age * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
             self._age = hubs.get_hub().schedule_call_global(seconds, self.say_farewell)
 
     def on_pong(self) -> None:

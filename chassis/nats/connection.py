@@ -243,7 +243,7 @@ class Connection:
 
 
 def _jittered(seconds: float) -> float:
-    return seconds * (1 + random.random())  # noqa: S311
+    return seconds * (1 + random.random())  # noqa: S311 - no secret
 
 
 async def _ignoring(work: Coroutine[Any, Any, Any], *ignored: type[Exception]) -> None:

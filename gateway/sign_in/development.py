@@ -28,7 +28,7 @@ from werkzeug.wrappers import Request, Response
 from gateway import pages
 
 CLIENT_ID = "delinkcious-development"
-CLIENT_SECRET = "nobody-checks-who-you-are"  # noqa: S105
+CLIENT_SECRET = "nobody-checks-who-you-are"  # noqa: S105 - nobody keeps it
 HOST = "127.0.0.1"
 LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 GRANT_SECONDS = 60

@@ -4,8 +4,11 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +18,20 @@ from tests.e2e.api import Api, added, assert_told, person, sign_in
 from tests.e2e.collector import Collector
 from tests.e2e.conftest import a_system
 from tests.e2e.survival import pids
-from tests.e2e.system import System
+from tests.e2e.system import ROOT, System
 from tests.e2e.test_metrics import SERVICES, scraped
 from tests.processes import until
 
 LINE = re.compile(r"^\S+ +\| (\{.*\})$")
+STORAGE = {"jetstream", "appendonlydir", "base", "pg_wal"}  # of NATS, Valkey and PostgreSQL
 PLANTED = {
     "SESSION_SECRET": "plantedsessionsecret0123456789abcdef",
     "AMQP_URI": "nats://somebody:plantedbuspassword@127.0.0.1:{nats}",
     "NATS_URL": "nats://somebody:plantedstreampassword@127.0.0.1:{nats}",
     "LINK_DB_URI": "postgresql://link_svc:planteddbpassword@127.0.0.1:{postgres}/link_svc",
+    "REDIS_URL": "redis://default:plantedfeedspassword@127.0.0.1:{valkey}/0",
+    "RATE_LIMIT_REDIS_URL": "redis://default:plantedlimitspassword@127.0.0.1:{valkey}/0",
+    "GITHUB_CLIENT_SECRET": "plantedclientsecret",
 }
 
 
@@ -41,9 +48,13 @@ def collector() -> Iterator[Collector]:
 def talkative(collector: Collector) -> Iterator[System]:
     """Return a running system that says all it can, with secrets in its configuration."""
     for system in a_system():
-        nats, postgres = system.port("EMBEDDED.NATS_PORT"), system.port("EMBEDDED.POSTGRES_PORT")
+        ports = {
+            server: system.port(f"EMBEDDED.{server.upper()}_PORT")
+            for server in ("nats", "postgres", "valkey")
+        }
         for name, value in PLANTED.items():
-            system.env[name] = value.format(nats=nats, postgres=postgres)
+            system.env[name] = value.format(**ports)
+        system.env["RATE_LIMIT_TOKEN"] = "100000/minute"  # so that they are counted
         system.env["LOG_LEVEL"] = "DEBUG"
         system.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
         system.env["TOKEN_CACHE_SECONDS"] = "0.001"  # so that user_svc is asked each time
@@ -150,7 +161,34 @@ def within(spans: dict[str, Any], inner: str, outer: str) -> bool:
     return found
 
 
-def test_no_secret_is_said(talkative: System, collector: Collector) -> None:
+def arguments(system: System) -> str:
+    """Return the arguments of every process, which anybody on the machine may read."""
+    return "\n".join(" ".join(process.cmdline()) for process in system.processes())
+
+
+def written(system: System) -> str:
+    """Return what stands in all files but those that are the databases' storage."""
+    data = Path(system.env["DELINKCIOUS_DATA_DIR"])
+    files = [path for path in data.rglob("*") if path.is_file() and not path.is_symlink()]
+    kept = [path for path in files if not STORAGE & set(path.relative_to(data).parts)]
+    return "".join(f"{path}\n{path.read_bytes().decode(errors='replace')}\n" for path in kept)
+
+
+def shown(system: System) -> str:
+    """Return what ``nameko show-config`` prints."""
+    command = [sys.executable, "-W", "ignore", "-m", "nameko", "show-config"]
+    done = subprocess.run(
+        [*command, "--config", "config.yaml"],
+        cwd=ROOT,
+        env=system.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout + done.stderr
+
+
+def test_f12_no_secret_is_said(talkative: System, collector: Collector) -> None:
     hidden = [*secrets_of_a_sign_in(talkative), *re.findall(r"planted\w+", str(PLANTED))]
     eve = Api(talkative.url, token=sign_in(talkative.url, "eve")["access_token"], name="eve")
     hidden += [eve.token, "plantedquery", "plantedbearer", "plantedcookie", "plantedcode"]
@@ -164,13 +202,25 @@ def test_no_secret_is_said(talkative: System, collector: Collector) -> None:
         eve.call("PLANTEDQUERY", "/v1.0/links"),
     ]
     assert max(answer.status_code for answer in calls) < 500
-    for part in ("NATS", "PostgreSQL"):  # so that everybody complains of their addresses
+    for part in ("NATS", "PostgreSQL", "Valkey"):  # so that everybody complains of their addresses
         os.kill(pids(talkative)[part], signal.SIGKILL)
     number = count()
     until(lambda: eve.add_link(f"https://a.example/{next(number)}") is None)
 
     said = talkative.said() + "".join(scraped(service, talkative) for service in SERVICES)
-    said += str(collector.requests)
-    assert "GetNews" in said
-    assert [secret for secret in hidden if secret in said] == []
+    said += str(collector.requests) + "".join(answer.text for answer in calls)
+    places = {
+        "said": said,
+        "arguments": arguments(talkative),
+        "written": written(talkative),
+        "shown": shown(talkative),
+    }
+    known = {
+        "said": "GetNews",
+        "arguments": "nats-server",
+        "written": "jetstream",
+        "shown": "MAX_LINKS_PER_USER",
+    }
+    assert {place for place, text in places.items() if known[place] in text} == set(places)
+    assert [(place, hid) for place, text in places.items() for hid in hidden if hid in text] == []
     assert "finished" in said

@@ -264,7 +264,7 @@ def test_unsafe_configuration_stops_the_start_in_one_line(
 ) -> None:
     gateway = Gateway(tmp_path, nats_url, **settings)
     gateway.process.start()
-    assert gateway.process.wait() != 0
+    assert gateway.process.wait(60) != 0
     assert said in gateway.process.log.read_text()
     assert "Traceback" not in gateway.process.log.read_text()
 
@@ -274,7 +274,7 @@ def test_taken_port_of_the_provider_is_named(tmp_path: Path, nats_server: NatsSe
         port = taken.getsockname()[1]
         gateway = Gateway(tmp_path, nats_server.url, DEV_IDENTITY_PROVIDER_PORT=port)
         gateway.process.start()
-        assert gateway.process.wait() != 0
+        assert gateway.process.wait(60) != 0
     log = gateway.process.log.read_text()
     assert f"port {port} (DEV_IDENTITY_PROVIDER_PORT) cannot be used" in log
     assert "Traceback" not in log
