@@ -22,8 +22,11 @@ class ServiceError(Exception):
     """A refusal that the caller is meant to read.
 
     ``code`` is a slug that names the fact (``link_exists``) and is never reused; ``message`` is
-    one sentence for a person; ``field`` is the parameter at fault, or empty.
+    one sentence for a person; ``field`` is the parameter at fault, or empty. ``challenge`` is what
+    HTTP's ``WWW-Authenticate`` shall say; it does not cross the bus.
     """
+
+    challenge = ""
 
     def __init__(self, code: str, message: str = "", field: str = "") -> None:
         super().__init__(code, message, field)

@@ -22,8 +22,9 @@ from gateway.validation import Reader
 
 P = TypeVar("P")
 Handler = Callable[..., Any]
-# What a token must be good for; "account" is what only a person who has signed in may do.
-Scope = Literal["read", "write", "account"]
+# What a token must be good for; "account" is what only a person who has signed in may do, and
+# "any" what everybody may who has a token.
+Scope = Literal["any", "read", "write", "account"]
 # What may be asked next: the name of a handler, and where its parameters are found.
 Leads = dict[str, dict[str, str]]
 
@@ -42,6 +43,7 @@ class Call(Generic[P]):
     request: http.Request
     username: str
     params: P
+    caller: auth.Caller = auth.NOBODY
 
     @property
     def idempotency_key(self) -> str:
@@ -147,8 +149,9 @@ def route(
             needed = scope
             if anonymous and service.anonymous_readers and auth.is_anonymous(request):
                 needed = None
-            username = auth.caller(request, service.users, needed) if needed else ""
-            return handler(service, Call(request, username, reader.request(request, in_path)))
+            caller = auth.caller(request, service.users, needed) if needed else auth.NOBODY
+            params = reader.request(request, in_path)
+            return handler(service, Call(request, caller.username, params, caller))
 
         declared = Route(
             method=method,

@@ -1,25 +1,73 @@
 """Who calls: the access token of a request, and the user whom it belongs to."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.wrappers import Request
 
 from chassis import errors
+from gateway import audit
 
 CALLER = "gateway.caller"  # where a request keeps who sent it, once that is known
 _TOKEN = re.compile(r"[!-~]{1,512}")
 
 
-def caller(request: Request, users: Any, scope: str) -> str:
-    """Return the name of the user whose token the request carries; ``users`` is user_svc.
+# What a token of a release without scopes is good for: all of them were sessions.
+_ALL_SCOPES = ("read", "write", "account")
 
-    ``scope`` is what the token must be good for. Raises ``access_denied``. No parameter ever
-    names the caller.
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and the token that speaks for them: by its id, never the token itself."""
+
+    username: str
+    token_id: str = ""
+    kind: str = "session"
+    scopes: tuple[str, ...] = _ALL_SCOPES
+    expires_at: str = ""
+
+
+NOBODY = Caller("")
+
+
+def caller(request: Request, users: Any, scope: str) -> Caller:
+    """Return the user whose token the request carries; ``users`` is user_svc.
+
+    ``scope`` is what the token must be good for, or ``any``. Raises ``access_denied``, or
+    ``write_scope_needed`` and the like. No parameter ever names the caller.
     """
-    username: str = users.verify_token(token(request))["username"]
-    request.environ[CALLER] = username
-    return username
+    grant = _grant(request, users)
+    found = Caller(
+        grant["username"],
+        grant.get("token_id", ""),
+        grant.get("kind", "session"),
+        tuple(grant.get("scopes", _ALL_SCOPES)),
+        grant["expires_at"],
+    )
+    request.environ[CALLER] = found.username
+    if scope != "any" and scope not in found.scopes:
+        audit.record("scope_refused", request, found, outcome="refused", scope=scope)
+        raise _scope_needed(scope)
+    return found
+
+
+def _grant(request: Request, users: Any) -> dict[str, Any]:
+    try:
+        grant: dict[str, Any] = users.verify_token(token(request))
+    except errors.Unauthenticated as error:
+        # RFC 6750, section 3.1: whoever brought no token is told of no error.
+        brought = "Access-Token" in request.headers or "Authorization" in request.headers
+        error.challenge = 'Bearer error="invalid_token"' if brought else "Bearer"
+        raise
+    return grant
+
+
+def _scope_needed(scope: str) -> errors.PermissionDenied:
+    needed = "a session: sign in" if scope == "account" else f"a token with the scope {scope}"
+    error = errors.PermissionDenied(f"{scope}_scope_needed", f"This needs {needed}.")
+    error.challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+    return error
 
 
 def is_anonymous(request: Request) -> bool:

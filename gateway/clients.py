@@ -1,21 +1,17 @@
 """The services behind the gateway: news over gRPC, the others over RPC; and are they there?"""
 
-import hashlib
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from datetime import UTC
 from types import SimpleNamespace
 from typing import Any, TypedDict
 
-from cachetools import TTLCache
 from nameko.extensions import DependencyProvider
 
 from chassis import config, errors, grpc, rpc
 from contracts import limits
+from gateway.grants import Grant, Grants
 from protos import news_pb2
 from protos.news_pb2_grpc import NewsStub
-
-MOST_GRANTS = 10_000
-Grants = MutableMapping[bytes, dict[str, str]]
 
 # Whom the probes ask about; it does not matter whether there is such a user.
 NOBODY = "nobody"
@@ -66,8 +62,7 @@ class UserRpc(ServiceRpc):
     def setup(self) -> None:
         """Make room for what is kept, which has an end."""
         super().setup()
-        seconds = config.positive("TOKEN_CACHE_SECONDS")
-        self.grants: Grants = TTLCache(MOST_GRANTS, seconds)
+        self.grants = Grants(config.positive("TOKEN_CACHE_SECONDS"))
 
     def get_dependency(self, worker_ctx: Any) -> "Users":
         """Return the client for this worker."""
@@ -84,12 +79,13 @@ class Users:
     def __getattr__(self, method: str) -> Any:
         return getattr(self._peer, method)
 
-    def verify_token(self, access_token: str) -> dict[str, str]:
+    def verify_token(self, access_token: str) -> Grant:
         """Return whom a token speaks for; raise ``access_denied``."""
-        key = _digest(access_token)
-        grant = self._grants.get(key)
+        grant = self._grants.get(access_token)
         if grant is None:
-            grant = self._grants[key] = self._peer.verify_token(access_token)
+            asked_at = self._grants.now()
+            grant = self._peer.verify_token(access_token)
+            self._grants.keep(access_token, grant, asked_at)
         return grant
 
     def revoke_token(self, access_token: str) -> None:
@@ -97,7 +93,25 @@ class Users:
         try:
             self._peer.revoke_token(access_token)
         finally:
-            self._grants.pop(_digest(access_token), None)
+            self._grants.forget(access_token)
+
+    def delete_token(self, username: str, token_id: str) -> str:
+        """Make one of somebody's tokens good for nothing; return its kind."""
+        return self._changed(username, "delete_token", token_id)
+
+    def delete_tokens(self, username: str, kind: str) -> int:
+        """Make somebody's tokens of a kind, or all, good for nothing; return how many."""
+        return self._changed(username, "delete_tokens", kind)
+
+    def remove_user(self, username: str, confirm: str) -> None:
+        """Remove somebody's account."""
+        self._changed(username, "remove_user", confirm)
+
+    def _changed(self, username: str, method: str, argument: str) -> Any:
+        try:
+            return getattr(self._peer, method)(username, argument)
+        finally:
+            self._grants.forget_all_of(username)
 
 
 class News:
@@ -159,11 +173,6 @@ def spelling(users: Any, name: str) -> str:
         return known_user(users, name)
     except errors.NotFound:
         return name
-
-
-def _digest(access_token: str) -> bytes:
-    """Return what stands for a token, so that no memory dump shows one."""
-    return hashlib.sha256(access_token.encode()).digest()
 
 
 def _answers(probe: Callable[..., Any], *arguments: Any) -> None:

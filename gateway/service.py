@@ -4,7 +4,17 @@ from functools import partial
 
 from chassis import config, health
 from gateway import addresses, clients, door
-from gateway.routes import blocks, description, home, links, news, people, profiles, sign_in
+from gateway.routes import (
+    account,
+    blocks,
+    description,
+    home,
+    links,
+    news,
+    people,
+    profiles,
+    sign_in,
+)
 from gateway.sign_in import configured, development_server, flow
 
 _off_or_on = partial(config.boolean, default=False)
@@ -16,6 +26,7 @@ class GatewayService(
     blocks.Blocks,
     profiles.Profiles,
     news.News,
+    account.Account,
     sign_in.SignIn,
     home.Home,
     description.Description,

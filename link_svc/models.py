@@ -1,5 +1,6 @@
 """The tables that link_svc owns; the limits that the database repeats stand in the migrations."""
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Text,
+    Uuid,
     func,
     text,
 )
@@ -86,6 +88,17 @@ class LinkTag(Base):
     __table_args__ = (
         Index("link_tags_link_id_idx", "link_id"),
         Index("link_tags_visibility_idx", "owner", "tag", "visibility", "created_at", "link_id"),
+    )
+
+
+class Forgotten(Base):
+    """A removal of a person that is finished here: the name may be another one's by now."""
+
+    __tablename__ = "forgotten"
+
+    removal: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    forgotten_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
     )
 
 

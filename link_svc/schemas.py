@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import struct
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -147,6 +148,14 @@ def visibility(value: str, field: str = "visibility") -> Visibility:
     except ValueError:
         names = ", ".join(Visibility)
         raise InvalidInput("invalid_visibility", f"{field} is one of {names}.", field) from None
+
+
+def removal_id(value: str) -> uuid.UUID:
+    """Read the id of a removal of a person; raise ``invalid_removal``."""
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidInput("invalid_removal", "This is no removal.", "removal") from None
 
 
 def dump(link: domain.Link) -> LinkDoc:

@@ -3,10 +3,11 @@
 from nameko.rpc import rpc
 from nameko.timer import timer
 
-from chassis import config, health, outbox
+from chassis import config, events, health, outbox
 from chassis.database import Store
 from chassis.database.idempotency import FORGET_SECONDS, Write
 from chassis.errors import ServiceError
+from chassis.rpc import ServiceRpc
 from link_svc import bulk, schemas
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
@@ -20,6 +21,7 @@ class LinkService(health.Health):
     links: LinkStore = Store(
         LinkStore, Base, events=outbox.EventDispatcher("link-events", OutboxEvent, OutboxLease)
     )
+    users = ServiceRpc("user_svc")
     quota: int = config.positive_int("MAX_LINKS_PER_USER")
     key_hours: int = config.positive_int("IDEMPOTENCY_KEY_HOURS")
 
@@ -97,3 +99,18 @@ class LinkService(health.Health):
         """Change it, for links that are added from now on; raise ``invalid_visibility``."""
         wanted = schemas.visibility(visibility, "default_visibility")
         self.links.set_default_visibility(schemas.owner(username), wanted)
+
+    @events.nats_handler("user-events", durable="links")
+    def on_user_event(self, event: events.Event, sequence: int) -> None:
+        """Forget a person who has left; repeating it is harmless."""
+        removal = self.users.get_removal(event.subject)
+        if removal is not None:  # else it is finished, and the name may be another one's
+            self.links.forget(
+                schemas.removal_id(event.subject), removal["username"], removal["settled"]
+            )
+            self.users.confirm_removal(event.subject, self.name)
+
+    @rpc(expected_exceptions=ServiceError)
+    def replay_user_events(self, sequence: int, body: str) -> None:
+        """Handle a dead letter of the stream again; repeating it is harmless."""
+        self.on_user_event(events.Event.decode(body.encode()), sequence)

@@ -13,6 +13,7 @@ from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Versions, check_version
+from link_svc.forgetting import Forgetting
 from link_svc.listing import Page, Position, Query
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 from link_svc.walks import walk
@@ -28,7 +29,7 @@ _TURN_SECONDS = 0.01
 T = TypeVar("T")
 
 
-class LinkStore:
+class LinkStore(Forgetting):
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:

@@ -12,6 +12,7 @@ from chassis import failpoints
 from chassis.errors import Unavailable
 from news_svc import metrics
 from news_svc.domain import NewsQuery, Page, Published
+from news_svc.erasure import Erasure
 from news_svc.history import History
 from news_svc.once import Once
 from news_svc.schemas import UsernamesDoc
@@ -44,12 +45,18 @@ class Feeds:
     """Everyone's feed, ``length`` events each. Everything here may raise Unavailable."""
 
     def __init__(
-        self, store: FeedStore, history: History, social_graph: SocialGraph, length: int
+        self,
+        store: FeedStore,
+        history: History,
+        social_graph: SocialGraph,
+        length: int,
+        erasure: Erasure | None = None,
     ) -> None:
         self.store = store
         self.history = history
         self.social_graph = social_graph
         self.length = length
+        self.erasure = erasure
         self._making = Once()
         self._restoring = Once()
 
@@ -75,6 +82,15 @@ class Feeds:
         self.store.drop(username)
         with suppress(Unavailable):
             self.make(username)
+
+    def erase(self, username: str, left: Sequence[str]) -> None:
+        """Keep nothing of a person who has left: the last of all who kept something of them.
+
+        ``left`` are the services that still do. Raise Unavailable where it is to be done again.
+        """
+        if len(left) > 1 or self.erasure is None:
+            raise Unavailable("others_first", "Others still keep something.")
+        self.erasure.erase(username)
 
     def forget(self) -> None:
         """Throw everything away; each feed is made when it is next read."""

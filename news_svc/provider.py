@@ -6,6 +6,7 @@ from typing import Any
 from chassis import config
 from chassis.redis import RedisStore
 from chassis.rpc import ServiceRpc
+from news_svc.erasure import Erasure
 from news_svc.feeds import Feeds
 from news_svc.history import History
 from news_svc.store import FeedStore
@@ -21,13 +22,17 @@ class Peer(ServiceRpc):
 
 
 class FeedsProvider(RedisStore):
-    """Inject Feeds of what is in this stream, the same for all workers."""
+    """Inject Feeds of what is in two streams, the same for all workers.
+
+    Each stream is given with the name of the durable consumer that reads it.
+    """
 
     peer = Peer("social_graph_svc")
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, links: tuple[str, str], follows: tuple[str, str]) -> None:
         super().__init__(FeedStore)
-        self.history = History(stream)
+        self.links, self.follows = links, follows
+        self.history = History(links[0])
 
     def setup(self) -> None:
         """Read the configuration; the servers may still be away."""
@@ -37,7 +42,8 @@ class FeedsProvider(RedisStore):
     def start(self) -> None:
         """Put the parts together: a feed may outlast the worker that asked for it."""
         social_graph = self.peer.get_dependency(SimpleNamespace(context_data={}))
-        self.feeds = Feeds(self.store, self.history, social_graph, self.length)
+        erasure = Erasure(self.store, self.links, self.follows)
+        self.feeds = Feeds(self.store, self.history, social_graph, self.length, erasure)
 
     def get_dependency(self, worker_ctx: Any) -> Feeds:
         """Return the feeds."""

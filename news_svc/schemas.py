@@ -24,6 +24,8 @@ _ORDERS = {news_pb2.OLDEST: domain.Order.OLDEST, news_pb2.NEWEST: domain.Order.N
 # Of a visibility that we do not know, nobody reads. Events from before there were any have none.
 _SHOWN = ("followers", "public")
 _FOLLOWS = {"follow.added": True, "follow.removed": False}
+# Somebody whom the subject followed has left; it does not say who that was.
+_LAPSED = "follow.lapsed"
 
 
 class UsernamesDoc(TypedDict):
@@ -69,6 +71,13 @@ def follow_change(event: "CloudEvent") -> domain.FollowChange:
         follows=_FOLLOWS[event.type],
         version=_field(event.data, "version", int),
     )
+
+
+def follower(event: "CloudEvent") -> str:
+    """Read whose news an event of ``follow-events`` changes; see ``follow_change``."""
+    if event.type == _LAPSED:
+        return username(event.subject)
+    return follow_change(event).follower
 
 
 def username(name: object) -> str:

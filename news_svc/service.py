@@ -19,8 +19,11 @@ class NewsService(health.Health):
 
     name = "news_svc"
 
-    feeds: Feeds = FeedsProvider("link-events")
+    feeds: Feeds = FeedsProvider(
+        links=("link-events", "news"), follows=("follow-events", "news-follows")
+    )
     social_graph = ServiceRpc("social_graph_svc")
+    users = ServiceRpc("user_svc")
 
     @grpc.implementing(NewsStub)
     def GetNews(self, request: GetNewsRequest, context: GrpcContext) -> GetNewsResponse:
@@ -45,7 +48,20 @@ class NewsService(health.Health):
     @events.nats_handler("follow-events", durable="news-follows")
     def on_follow_event(self, event: events.Event, sequence: int) -> None:
         """Fit a feed to whom its owner follows now; repeating it is harmless."""
-        self.feeds.renew(schemas.follow_change(event).follower)
+        self.feeds.renew(schemas.follower(event))
+
+    @events.nats_handler("user-events", durable="news-users")
+    def on_user_event(self, event: events.Event, sequence: int) -> None:
+        """Erase a person who has left, after everybody else; repeating it is harmless."""
+        removal = self.users.get_removal(event.subject)
+        if removal is not None:
+            self.feeds.erase(schemas.username(removal["username"]), removal["left"])
+            self.users.confirm_removal(event.subject, self.name)
+
+    @rpc(expected_exceptions=errors.ServiceError)
+    def replay_user_events(self, sequence: int, body: str) -> None:
+        """Handle a dead letter of the stream again; repeating it is harmless."""
+        self.on_user_event(events.Event.decode(body.encode()), sequence)
 
     @rpc(expected_exceptions=errors.ServiceError)
     def replay_link_events(self, sequence: int, body: str) -> None:

@@ -4,6 +4,7 @@
     author-events:<name>  hash: event id → body, of the same events; "" → version of the last;
                           "hidden <URL>" → where in the stream that link was hidden last
     feed:<user>           sorted set: "<author>/<event id>", by stream sequence
+    gone:<SHA-1 of name>  for a day: up to which sequence somebody's events are not taken in
     clock                 hash: the time (see lua/clock.lua), since when, and of which server;
                           the horizon, up to which all feeds have all events
 
@@ -69,6 +70,7 @@ _SCRIPTS = (
     "read",
     "open",
     "advance",
+    "vanish",
 )
 
 
@@ -178,6 +180,10 @@ class FeedStore:
     def drop(self, username: str) -> None:
         """Lose a feed."""
         self._run("drop", username)
+
+    def vanish(self, username: str, sequence: int) -> None:
+        """Keep nothing of a person, and take in none of their events up to a sequence."""
+        self._run("vanish", username, sequence)
 
     def read(self, query: NewsQuery) -> Page:
         """Read a page, in one round trip; raise Lost if the feed is lost."""

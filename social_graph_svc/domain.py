@@ -11,6 +11,8 @@ from chassis.errors import AlreadyExists, InvalidInput, NotFound, PermissionDeni
 
 FOLLOW_ADDED = "follow.added"
 FOLLOW_REMOVED = "follow.removed"
+# Whom somebody followed is gone: it does not say who that was.
+FOLLOW_LAPSED = "follow.lapsed"
 LARGEST_PAGE = 1000
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -1,8 +1,9 @@
 """The tables of the social graph service."""
 
+import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, String, func
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, String, Uuid, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.outbox import OutboxLeaseMixin, OutboxMixin
@@ -51,6 +52,17 @@ class BlockRow(Base):
     __table_args__ = (
         CheckConstraint("blocker <> blocked", name="blocks_not_oneself"),
         Index("blocks_blocked_blocker_idx", "blocked", "blocker"),
+    )
+
+
+class ForgottenRow(Base):
+    """A removal of a person that is finished here: the name may be another one's by now."""
+
+    __tablename__ = "forgotten"
+
+    removal: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    forgotten_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
     )
 
 

@@ -1,5 +1,6 @@
 """Documents of the social graph service: RPC payload to domain value, and back."""
 
+import uuid
 from typing import TypedDict
 
 from chassis.errors import InvalidInput
@@ -54,6 +55,14 @@ def query(side: domain.Side, username: str, start_token: str, page_size: int) ->
     if not isinstance(page_size, int) or isinstance(page_size, bool):
         raise InvalidInput("invalid_page_size", "The page_size must be a number.", "page_size")
     return domain.Query.new(side, _name(username, "username"), start_token or "", page_size)
+
+
+def removal_id(value: str) -> uuid.UUID:
+    """Read the id of a removal of a person; raise ``invalid_removal``."""
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidInput("invalid_removal", "This is no removal.", "removal") from None
 
 
 def dump(page: domain.Page) -> PageDoc:

@@ -2,10 +2,11 @@
 
 from nameko.rpc import rpc
 
-from chassis import health
+from chassis import events, health
 from chassis.database import Store
 from chassis.errors import ServiceError
 from chassis.outbox import EventDispatcher
+from chassis.rpc import ServiceRpc
 from social_graph_svc import schemas
 from social_graph_svc.domain import Side
 from social_graph_svc.models import Base, OutboxEvent, OutboxLease
@@ -20,6 +21,8 @@ class SocialGraphService(health.Health):
     follows: FollowStore = Store(
         FollowStore, Base, events=EventDispatcher("follow-events", OutboxEvent, OutboxLease)
     )
+
+    users = ServiceRpc("user_svc")
 
     @rpc(expected_exceptions=ServiceError)
     def follow(self, username: str, followed: str) -> None:
@@ -77,3 +80,18 @@ class SocialGraphService(health.Health):
     def get_profile(self, viewer: str, username: str) -> schemas.ProfileDoc:
         """Say the same, and how many follow the person and are followed by them."""
         return schemas.dump_profile(self.follows.profile(*schemas.pair(viewer, username)))
+
+    @events.nats_handler("user-events", durable="follows")
+    def on_user_event(self, event: events.Event, sequence: int) -> None:
+        """Forget a person who has left; repeating it is harmless."""
+        removal = self.users.get_removal(event.subject)
+        if removal is not None:  # else it is finished, and the name may be another one's
+            self.follows.forget(
+                schemas.removal_id(event.subject), removal["username"], removal["settled"]
+            )
+            self.users.confirm_removal(event.subject, self.name)
+
+    @rpc(expected_exceptions=ServiceError)
+    def replay_user_events(self, sequence: int, body: str) -> None:
+        """Handle a dead letter of the stream again; repeating it is harmless."""
+        self.on_user_event(events.Event.decode(body.encode()), sequence)

@@ -14,10 +14,11 @@ from chassis.database.transactions import each_statement_alone
 from chassis.errors import ServiceError
 from chassis.outbox import Dispatch
 from social_graph_svc import domain
+from social_graph_svc.forgetting import Forgetting
 from social_graph_svc.models import BlockRow, FollowRow, FollowVersionRow
 
 
-class FollowStore:
+class FollowStore(Forgetting):
     """Takes and returns domain values; each public method is one transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:

@@ -1,26 +1,27 @@
-"""Who people are: identities, user names and access tokens, in plain Python."""
+"""Who people are, and how they leave, in plain Python; their tokens are in ``tokens``."""
 
 import dataclasses
-import hashlib
 import re
-import secrets
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Self
 
-from chassis.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated
+from chassis.errors import InvalidInput, NotFound, PermissionDenied, Unavailable
 
 NAME_LENGTH = 64
 LONGEST_TEXT = 320  # the longest e-mail address; GitHub's logins and names are shorter
 TICKETS_REMEMBERED = timedelta(hours=1)  # a browser's is good for ten minutes
-USED_AGAIN_AFTER = timedelta(hours=1)  # how exact a token's last use is kept
+# Who keeps something of a person; the last one begins when the others have finished.
+KEEPERS = ("link_svc", "social_graph_svc", "news_svc")
+# Told of a removal that is not finished, they may have lost the word: it is given again.
+TELL_AGAIN_AFTER = timedelta(minutes=5)
+USER_REMOVED = "user.removed"
 
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _TICKET = re.compile(r"[0-9a-f]{64}")
-_TOKEN = re.compile(r"dlk_[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
@@ -61,40 +62,44 @@ class User:
 
 
 @dataclass(frozen=True)
-class AccessToken:
-    """A new access token. ``secret`` is for its owner alone: we keep the hash."""
+class Profile:
+    """What a person may know of themselves; identities are pairs of provider and login."""
 
-    secret: str
+    user: User
     created_at: datetime
-    expires_at: datetime
-
-    @classmethod
-    def new(cls, days: int, now: datetime) -> Self:
-        """Make a token of 256 random bits that is good for so many days."""
-        return cls("dlk_" + secrets.token_urlsafe(32), now, now + timedelta(days=days))
-
-    @property
-    def hash(self) -> bytes:
-        """What the store knows of the secret."""
-        return token_hash(self.secret)
+    identities: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Grant:
-    """What a good token says: who is calling, and until when."""
+class Removal:
+    """Somebody who has left, until nothing of theirs is left anywhere; so long the name is taken.
 
-    username: str
-    expires_at: datetime
-
-
-def token_hash(secret: object) -> bytes:
-    """Return the hash under which a token is kept; raise ``access_denied`` if it can be none.
-
-    SHA-256 without salt: 256 random bits can't be guessed, and one look-up must find them.
+    ``left`` are the services that still keep something.
     """
-    if not isinstance(secret, str) or not _TOKEN.fullmatch(secret):
-        raise access_denied()
-    return hashlib.sha256(secret.encode()).digest()
+
+    id: uuid.UUID
+    username: str
+    removed_at: datetime
+    left: tuple[str, ...]
+
+    def settled(self, now: datetime, grace_seconds: float) -> bool:
+        """Tell whether every request that had begun before has come to its end."""
+        return now >= self.removed_at + timedelta(seconds=grace_seconds)
+
+
+def check_confirmation(username: str, confirm: str) -> None:
+    """Raise ``not_confirmed`` unless somebody who wants to leave repeats their own name."""
+    if confirm != username:
+        message = f"This removes everything that you have: confirm it with your name, {username}."
+        raise InvalidInput("not_confirmed", message, "confirm")
+
+
+def being_removed() -> Unavailable:
+    """Return the answer to whoever signs in with a name of which not everything is gone yet."""
+    return Unavailable(
+        "account_being_removed",
+        "The account that had this name is being removed; try again in a moment.",
+    )
 
 
 def ticket(text: object) -> bytes | None:
@@ -116,11 +121,6 @@ def sign_up_closed() -> PermissionDenied:
     return PermissionDenied(
         "sign_up_closed", "New people cannot sign in here: ask whoever runs this Delinkcious."
     )
-
-
-def access_denied() -> Unauthenticated:
-    """Return the one answer to every token that is not good."""
-    return Unauthenticated("access_denied", "Access Denied!")
 
 
 def no_such_user() -> NotFound:

@@ -1,10 +1,11 @@
 """Documents of the user service: RPC payload to domain value, and back."""
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from chassis.errors import InvalidInput
-from user_svc import domain
+from user_svc import domain, tokens
 
 
 class IdentityDoc(TypedDict, total=False):
@@ -25,13 +26,7 @@ class SignedInDoc(TypedDict):
     email: str
     access_token: str
     expires_at: str
-
-
-class GrantDoc(TypedDict):
-    """Whom a token speaks for, and until when."""
-
-    username: str
-    expires_at: str
+    token_id: str
 
 
 class UserDoc(TypedDict):
@@ -42,12 +37,40 @@ class UserDoc(TypedDict):
     created_at: str
 
 
+class SignInDoc(TypedDict):
+    """A way to sign in: the provider, and what it called the person last."""
+
+    provider: str
+    login: str
+
+
+class ProfileDoc(TypedDict):
+    """What a person may know of themselves."""
+
+    username: str
+    name: str
+    email: str
+    created_at: str
+    identities: list[SignInDoc]
+
+
+class RemovalDoc(TypedDict):
+    """Who is being removed; ``settled`` when no request of theirs can be under way any more.
+
+    ``left`` are the services that still keep something of them.
+    """
+
+    username: str
+    settled: bool
+    left: list[str]
+
+
 def identity(document: IdentityDoc) -> domain.Identity:
     """Read an identity; raise ``invalid_identity`` or ``invalid_text``."""
     if not isinstance(document, dict):
         raise InvalidInput("invalid_identity", "An identity must be an object.", "identity")
     fields = ("provider", "subject", "login", "name", "email")
-    return domain.Identity(**{field: _text(document, field) for field in fields})
+    return domain.Identity(**{field: text(document, field) for field in fields})
 
 
 def username(value: str) -> str:
@@ -64,29 +87,59 @@ def username(value: str) -> str:
     return value
 
 
-def dump_signed_in(user: domain.User, token: domain.AccessToken) -> SignedInDoc:
+def dump_signed_in(user: domain.User, token: tokens.AccessToken) -> SignedInDoc:
     """Write the answer to a sign-in."""
     return {
         "username": user.username,
         "name": user.name,
         "email": user.email,
         "access_token": token.secret,
-        "expires_at": _time(token.expires_at),
+        "expires_at": time(token.expires_at),
+        "token_id": str(token.id),
     }
-
-
-def dump_grant(grant: domain.Grant) -> GrantDoc:
-    """Write the answer to a good token."""
-    return {"username": grant.username, "expires_at": _time(grant.expires_at)}
 
 
 def dump_user(user: domain.User) -> UserDoc:
     """Write what anybody may know: not the e-mail address."""
-    since = _time(user.created_at) if user.created_at else ""
+    since = time(user.created_at) if user.created_at else ""
     return {"username": user.username, "name": user.name, "created_at": since}
 
 
-def _text(document: Any, field: str) -> str:
+def removal_id(value: str) -> uuid.UUID:
+    """Read the id of a removal; raise ``invalid_removal``."""
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidInput("invalid_removal", "This is no removal.", "removal") from None
+
+
+def dump_profile(profile: domain.Profile) -> ProfileDoc:
+    """Write what a person may know of themselves."""
+    return {
+        "username": profile.user.username,
+        "name": profile.user.name,
+        "email": profile.user.email,
+        "created_at": time(profile.created_at),
+        "identities": [
+            {"provider": provider, "login": login} for provider, login in profile.identities
+        ],
+    }
+
+
+def dump_removal(
+    removal: domain.Removal | None, now: datetime, grace_seconds: float
+) -> RemovalDoc | None:
+    """Write a removal, or None for one that is finished."""
+    if removal is None:
+        return None
+    return {
+        "username": removal.username,
+        "settled": removal.settled(now, grace_seconds),
+        "left": list(removal.left),
+    }
+
+
+def text(document: Any, field: str) -> str:
     """Return a text that PostgreSQL can keep; a field that is missing or null is empty."""
     value = document.get(field)
     if value is None:
@@ -100,6 +153,6 @@ def _has_surrogate(value: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _time(moment: datetime) -> str:
+def time(moment: datetime) -> str:
     """Write a time as RFC 3339 has it, in UTC, with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,41 +1,35 @@
-"""Users, identities and tokens in PostgreSQL."""
+"""Users and their identities in PostgreSQL."""
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
 from chassis.database.transactions import each_statement_alone
-from user_svc import domain
-from user_svc.models import IdentityRow, TokenRow, UsedTicketRow, UserRow
+from user_svc import domain, tokens
+from user_svc.models import IdentityRow, RemovalRow, UsedTicketRow, UserRow
+from user_svc.removal_store import RemovalStore
 
-# Asked for with every request: made once, as that takes longer than asking.
-_GRANT = (
-    select(UserRow.username, TokenRow.expires_at, TokenRow.last_used_at)
-    .join(UserRow, UserRow.id == TokenRow.user_id)
-    .where(TokenRow.token_hash == bindparam("token_hash"), TokenRow.expires_at > bindparam("now"))
-)
+_REMOVED = select(RemovalRow.id).where(RemovalRow.user_id == UserRow.id).exists()
 
 
-class UserStore:
+class UserStore(RemovalStore):
     """Takes and returns domain values; each public method is one transaction."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
 
     def sign_in(
         self,
         identity: domain.Identity,
-        token: domain.AccessToken,
+        token: tokens.AccessToken,
         ticket: bytes | None = None,
         *,
         newcomers: bool = True,
+        most: int = 50,
     ) -> domain.User:
-        """Return the person behind an identity, new or known, and keep a token for them.
+        """Return the person behind an identity, new or known, and keep a session for them.
 
         ``ticket`` names this one sign-in, which lets nobody in a second time. Raises
-        ``invalid_state``, and ``sign_up_closed`` where ``newcomers`` may not come.
+        ``invalid_state``, ``sign_up_closed`` where ``newcomers`` may not come, and
+        ``account_being_removed`` where not everything is gone yet of whoever had the name.
         """
         with self.session.begin():
             if ticket is not None:
@@ -45,29 +39,12 @@ class UserStore:
                 if not newcomers:
                     raise domain.sign_up_closed()
                 user = self._newcomer(identity, token.created_at)
-            self._keep(token, user.id)
+            self._keep_session(token, user.id, most)
             return domain.User(user.username, user.name, user.email)
-
-    def verify(self, token_hash: bytes, now: datetime) -> domain.Grant:
-        """Return whom a token speaks for; raise ``access_denied`` if it is not good now."""
-        with each_statement_alone(self.session):
-            found = self.session.execute(
-                _GRANT, {"token_hash": token_hash, "now": now}
-            ).one_or_none()
-            if found is None:
-                raise domain.access_denied()
-            if found.last_used_at <= now - domain.USED_AGAIN_AFTER:
-                self._note_use(token_hash, now)
-            return domain.Grant(found.username, found.expires_at)
-
-    def revoke(self, token_hash: bytes) -> None:
-        """Forget a token, if it is known."""
-        with self.session.begin():
-            self.session.execute(delete(TokenRow).where(TokenRow.token_hash == token_hash))
 
     def get(self, username: str) -> domain.User:
         """Return the user of this name, in whatever case; raise ``no_such_user``."""
-        query = select(UserRow).where(func.lower(UserRow.username) == username.lower())
+        query = select(UserRow).where(func.lower(UserRow.username) == username.lower(), ~_REMOVED)
         with each_statement_alone(self.session):
             user = self.session.scalar(query)
             if user is None:
@@ -88,13 +65,32 @@ class UserStore:
         if used is None:
             raise domain.used_ticket()
 
+    def profile(self, username: str) -> domain.Profile:
+        """Return what a person may know of themselves; raise ``no_such_user``."""
+        query = select(UserRow).where(UserRow.username == username, ~_REMOVED)
+        with self.session.begin():
+            row = self.session.scalar(query)
+            if row is None:
+                raise domain.no_such_user()
+            identities = self.session.execute(
+                select(IdentityRow.provider, IdentityRow.login)
+                .where(IdentityRow.user_id == row.id)
+                .order_by(IdentityRow.provider, IdentityRow.login)
+            ).all()
+            user = domain.User(row.username, row.name, row.email)
+            pairs = tuple((each.provider, each.login) for each in identities)
+            return domain.Profile(user, row.created_at, pairs)
+
     def _known(self, identity: domain.Identity) -> UserRow | None:
         """Return the person, with what the provider says of them now."""
         key = (identity.provider, identity.subject)
         row = self.session.get(IdentityRow, key, populate_existing=True)
         if row is None:
             return None
-        user = self.session.get_one(UserRow, row.user_id)
+        # Locked: whoever is being removed at this moment is so afterwards.
+        user = self.session.get(UserRow, row.user_id, populate_existing=True, with_for_update=True)
+        if user is None or self._is_being_removed(user.username):
+            raise domain.being_removed()
         row.login, user.name, user.email = identity.login, identity.name, identity.email
         return user
 
@@ -126,30 +122,10 @@ class UserStore:
             )
             if user is not None:
                 return user
+            if self._is_being_removed(username):
+                raise domain.being_removed()
         raise AssertionError("the names to try have no end")
 
-    def _keep(self, token: domain.AccessToken, user_id: int) -> None:
-        now = token.created_at
-        expired = delete(TokenRow).where(TokenRow.user_id == user_id, TokenRow.expires_at <= now)
-        self.session.execute(expired)
-        self.session.add(
-            TokenRow(
-                token_hash=token.hash,
-                user_id=user_id,
-                created_at=now,
-                expires_at=token.expires_at,
-                last_used_at=now,
-            )
-        )
-
-    def _note_use(self, token_hash: bytes, now: datetime) -> None:
-        """Record a use, unless a parallel call has done so."""
-        self.session.execute(
-            update(TokenRow)
-            .where(
-                TokenRow.token_hash == token_hash,
-                TokenRow.last_used_at <= now - domain.USED_AGAIN_AFTER,
-            )
-            .values(last_used_at=now)
-            .execution_options(synchronize_session=False)
-        )
+    def _is_being_removed(self, username: str) -> bool:
+        query = select(_REMOVED).where(func.lower(UserRow.username) == username.lower())
+        return bool(self.session.scalar(query))

@@ -80,7 +80,8 @@ def too_many_requests() -> Response:
 def of_exception(exc: BaseException) -> Response:
     """Return the answer for ``exc``; nothing of an unexpected one's text gets out."""
     if isinstance(exc, ServiceError) and type(exc) in HTTP_STATUS:
-        return document(HTTP_STATUS[type(exc)], exc.code, exc.message, exc.field)
+        challenge = {"WWW_Authenticate": exc.challenge} if exc.challenge else {}
+        return document(HTTP_STATUS[type(exc)], exc.code, exc.message, exc.field, **challenge)
     if isinstance(exc, HTTPException):
         return of_http_exception(exc)
     if isinstance(exc, UnknownService | ContainerBeingKilled):

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _DUPLICATE_WINDOW_SECONDS = 120
 _NAME_IN_USE_API_CODES = (10058, 10148, 10013)
+_NO_SUCH_MESSAGE_API_CODES = (10037, 10057)
 
 
 def check_configuration() -> None:
@@ -65,6 +66,22 @@ def delete(stream: str, sequence: int, timeout: float) -> None:
     async def remove(client: Client) -> None:
         with suppress(nats.js.errors.NotFoundError):
             await client.jetstream(timeout=timeout).delete_msg(stream, sequence)
+
+    try:
+        connection().call(remove, timeout)
+    except nats.js.errors.APIError as error:
+        if error.err_code in _NO_SUCH_MESSAGE_API_CODES:
+            return
+        raise Unavailable("stream_unavailable", "The event log refused to delete.") from error
+
+
+def purge(stream: str, subject: str, last: int, timeout: float) -> None:
+    """Take a subject's messages up to a sequence out of a stream; raise Unavailable."""
+
+    async def remove(client: Client) -> None:
+        with suppress(nats.js.errors.NotFoundError):  # there is no such stream
+            js = client.jetstream(timeout=timeout)
+            await js.purge_stream(stream, seq=last + 1, subject=subject)
 
     try:
         connection().call(remove, timeout)

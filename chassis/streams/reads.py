@@ -93,6 +93,20 @@ def backlog(stream: str, durable: str, timeout: float) -> tuple[int, int, int]:
     return _call(ask, timeout)
 
 
+def has_handled(stream: str, durable: str, sequence: int, timeout: float) -> bool:
+    """Tell whether a durable consumer is done with a stream's messages up to a sequence.
+
+    Where the last ones were deleted, it is done when nothing is left. Raises Unavailable.
+    """
+
+    async def ask(client: Client) -> bool:
+        info = await client.jetstream(timeout=timeout).consumer_info(stream, durable)
+        floor = info.ack_floor.stream_seq if info.ack_floor else 0
+        return floor >= sequence or not (info.num_pending or info.num_ack_pending)
+
+    return bool(_call(ask, timeout))
+
+
 def subjects(stream: str, timeout: float) -> list[str]:
     """Return every subject that a stream has a message of, by name. Raises Unavailable."""
 

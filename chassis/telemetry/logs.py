@@ -69,6 +69,8 @@ class JsonFormatter(logging.Formatter):
         for name in _FACTS:
             if (value := getattr(record, name, None)) is not None:
                 line[name] = value
+        for name, value in getattr(record, "facts", {}).items():
+            line[name] = redact(str(value))
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = redact("".join(traceback.format_exception(record.exc_info[1])))
         return json.dumps(line, ensure_ascii=False)

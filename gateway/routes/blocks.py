@@ -1,14 +1,11 @@
 """Whom the caller has blocked, and what others see of them."""
 
-import logging
 from typing import Any
 
 from chassis.errors import AlreadyExists, NotFound
-from gateway import answers, clients, parameters
+from gateway import answers, audit, clients, parameters
 from gateway.answers import DONE
 from gateway.api import Call, api
-
-_audit = logging.getLogger("audit")
 
 
 class Blocks:
@@ -33,7 +30,7 @@ class Blocks:
         """Block somebody: neither follows the other any more, and they do not find the caller."""
         blocked = clients.known_user(self.users, call.params["blocked"], "blocked")
         self.social_graph.block(call.username, blocked)
-        _record("blocked", call.username, blocked)
+        audit.record("blocked", call.request, call.caller, blocked=blocked)
         return DONE
 
     @api(
@@ -46,10 +43,5 @@ class Blocks:
         """Block somebody no more; nobody follows anybody for that."""
         blocked = clients.spelling(self.users, call.params["blocked"])
         self.social_graph.unblock(call.username, blocked)
-        _record("unblocked", call.username, blocked)
+        audit.record("unblocked", call.request, call.caller, blocked=blocked)
         return DONE
-
-
-def _record(event: str, actor: str, blocked: str) -> None:
-    facts = {"event": event, "outcome": "ok", "actor": actor, "blocked": blocked}
-    _audit.info("%s: ok", event, extra={"facts": facts})

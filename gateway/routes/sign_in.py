@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
 
-from chassis.errors import DeadlineExceeded, InvalidInput, PermissionDenied
-from gateway import answers, auth, pages, parameters
+from chassis.errors import DeadlineExceeded, InvalidInput, PermissionDenied, ServiceError
+from gateway import answers, audit, auth, pages, parameters
 from gateway.api import Body, Call, route
 from gateway.sign_in import flow
 
@@ -70,23 +70,34 @@ class SignIn:
 
     @pages.explained
     def _welcome(self, call: Call[parameters.Authorization], provider: str) -> Response:
-        arrival = self.sign_in.arrive(call.request, provider)
-        user = self.users.sign_in(arrival.identity, arrival.ticket)
+        arrival, user = self._let_in(call.request, provider)
         signed_in = answers.signed_in(arrival.profile, user)
         if pages.wanted(call.request):
             return pages.signed_in(self.public_url, signed_in, arrival.next)
         return Response(json.dumps(signed_in) + "\n", mimetype="application/json")
 
-    @route("GET", "/logout", scope="account", answers=_OK)
+    @route("GET", "/logout", scope="any", answers=_OK)
     def logout_by_link(self, call: Call[parameters.Nothing]) -> Response:
         """Make the caller's token good for nothing."""
         return self._log_out(call)
 
-    @route("POST", "/logout", scope="account", answers=_OK)
+    @route("POST", "/logout", scope="any", answers=_OK)
     def logout(self, call: Call[parameters.Nothing]) -> Response:
         """Make the caller's token good for nothing."""
         return self._log_out(call)
 
+    def _let_in(self, request: Request, provider: str) -> tuple[flow.Arrival, dict[str, Any]]:
+        try:
+            arrival = self.sign_in.arrive(request, provider)
+            result: dict[str, Any] = self.users.sign_in(arrival.identity, arrival.ticket)
+        except ServiceError as error:
+            audit.record("sign_in_failed", request, outcome="failed", reason=error.code)
+            raise
+        actor = auth.Caller(result["username"], result.get("token_id", ""))
+        audit.record("signed_in", request, actor, provider=arrival.identity["provider"])
+        return arrival, result
+
     def _log_out(self, call: Call[parameters.Nothing]) -> Response:
         self.users.revoke_token(auth.token(call.request))
+        audit.record("signed_out", call.request, call.caller, kind=call.caller.kind)
         return Response("OK", mimetype="text/plain")

@@ -1,6 +1,7 @@
--- Keep an event among its author's latest. Answer the time if it belongs into feeds; 0 if it is a
--- duplicate (the same event at a second place in the stream, or one older than what is known); -1
--- if the author's latest are lost, or lack what came before: then they are to be restored first.
+-- Keep an event among its author's latest. Answer the time if it belongs into feeds; 0 if its author
+-- has left, or it is a duplicate (the same event at a second place in the stream, or one older than
+-- what is known); -1 if the author's latest are lost, or lack what came before: then they are to be
+-- restored first.
 -- A redelivery (same place) belongs into feeds: the first delivery may have died half-way.
 -- ARGV: feed length, author, event id, sequence, version, body, 1 if nothing came before that we
 -- do not know
@@ -8,6 +9,10 @@ local length, author, id, sequence = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local latest, bodies = 'author:' .. author, 'author-events:' .. author
 local version = tonumber(ARGV[5])
 
+local gone = redis.call('GET', 'gone:' .. redis.sha1hex(author))
+if gone and tonumber(sequence) <= tonumber(gone) then
+  return 0
+end
 local epoch, tick = now()
 local last = version_of(author, epoch)
 if not last then

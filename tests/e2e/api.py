@@ -90,8 +90,8 @@ class Api:
         return body
 
 
-def sign_in(url: str, name: str) -> dict[str, Any]:
-    """Sign in as a browser does, from redirect to redirect; return the profile."""
+def sign_in_answer(url: str, name: str) -> requests.Response:
+    """Sign in as a browser does, from redirect to redirect; return the last answer."""
     with requests.Session() as browser:
         browser.trust_env = False
         answer = browser.get(f"{url}/login", allow_redirects=False, timeout=SECONDS)
@@ -100,7 +100,12 @@ def sign_in(url: str, name: str) -> dict[str, Any]:
             provider, data={"login": name}, allow_redirects=False, timeout=SECONDS
         )
         back = urljoin(provider, answer.headers["Location"])
-        answer = browser.get(back, allow_redirects=False, timeout=SECONDS)
+        return browser.get(back, allow_redirects=False, timeout=SECONDS)
+
+
+def sign_in(url: str, name: str) -> dict[str, Any]:
+    """Sign in; return the profile."""
+    answer = sign_in_answer(url, name)
     assert answer.status_code == 200, f"{answer.status_code}: {answer.text}"
     profile: dict[str, Any] = answer.json()
     return profile

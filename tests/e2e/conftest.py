@@ -28,6 +28,7 @@ def system() -> Iterator[System]:
         system.env["MAX_LINKS_PER_USER"] = str(MAX_LINKS_PER_USER)
         # Or a token that was good a moment ago hides for a moment that user_svc is away.
         system.env["TOKEN_CACHE_SECONDS"] = "0.001"
+        system.env["REMOVAL_GRACE_SECONDS"] = "1"
         system.start()
         yield system
 

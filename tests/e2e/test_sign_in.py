@@ -12,7 +12,7 @@ from tests.e2e.system import System
 Newcomer = Callable[[str], Api]
 
 URL = "https://example.org/page"
-TOKEN = re.compile(r"dlk_[A-Za-z0-9_-]{43}")
+TOKEN = re.compile(r"dlk_[0-9A-Za-z]{49}")
 
 ROUTES = [
     (method, f"/{version}/{path}")
@@ -118,5 +118,5 @@ def test_every_route_is_closed_without_a_good_token(
     for answer in answers:
         assert_refused(answer, 401, "access_denied")
         assert answer.json()["err"] == "Access Denied!"
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert signed_in.call("GET", "/v1.0/links").status_code == 200

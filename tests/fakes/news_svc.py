@@ -34,6 +34,18 @@ class FakeFeedStore:
         self._horizon: int | None = None
         self._authors: dict[str, Author] = {}
         self._feeds: dict[str, Feed] = {}
+        self._gone: dict[str, int] = {}
+
+    def vanish(self, username: str, sequence: int) -> None:
+        self._gone[username] = sequence
+        self._authors.pop(username, None)
+        # A feed that has events without their bodies is found to be lost when it is read.
+        self._feeds = {
+            name: feed
+            for name, feed in self._feeds.items()
+            if name != username
+            and username not in {one.event.author for one in feed.events.values()}
+        }
 
     def moment(self) -> int:
         return self._tick
@@ -71,6 +83,8 @@ class FakeFeedStore:
         return [attempt(one) for one in published]
 
     def record(self, published: Published, length: int, restored: bool = False) -> int:
+        if published.sequence <= self._gone.get(published.event.author, 0):
+            return 0
         author = self._authors.get(published.event.author)
         if author is None:
             raise Lost

@@ -136,6 +136,23 @@ def test_second_copy_in_the_stream_is_a_duplicate(feeds):
     assert versions(read(feeds)) == ["ann 1", "cat 1"]
 
 
+def test_who_has_left_is_lost_and_none_of_their_events_is_taken_in_late(feeds):
+    for version in (1, 2):
+        publish(feeds, "ann", version, version)
+    publish(feeds, "cat", 1, 3)
+    feeds.vanish("ann", 4)
+    with pytest.raises(Lost):  # what was in it of hers has no body any more: it is made anew
+        read(feeds)
+    assert feeds.record(a_published("ann", 2, 2), LENGTH) == 0
+    assert feeds.record(a_published("ann", 3, 4), LENGTH) == 0
+    # Whoever has the name next is told of as anybody.
+    later = a_published("ann", 1, 5)
+    with pytest.raises(Lost):
+        feeds.record(later, LENGTH)
+    feeds.restore("ann", [], feeds.moment(), LENGTH)
+    assert feeds.record(later, LENGTH)
+
+
 def test_copy_that_comes_after_the_first_is_forgotten_is_a_duplicate(feeds):
     for version in range(1, 6):
         publish(feeds, "ann", version, version)

@@ -1,6 +1,8 @@
 """One suite for the store of users, in memory and in PostgreSQL; then what only the latter has."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,15 +10,32 @@ from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chassis.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated
+from chassis.errors import (
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
+from chassis.outbox import EventDispatcher
 from tests.fakes.user_svc import FakeUserStore
 from tests.integration import pgbouncer, service_database
-from user_svc import domain
-from user_svc.models import Base, IdentityRow, TokenRow, UsedTicketRow, UserRow
+from user_svc import domain, tokens
+from user_svc.models import (
+    Base,
+    IdentityRow,
+    OutboxEvent,
+    OutboxLease,
+    TokenRow,
+    UsedTicketRow,
+    UserRow,
+)
 from user_svc.store import UserStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MOST = 30
 
 
 class Database:
@@ -26,7 +45,15 @@ class Database:
         self.engine = engine
 
     def store(self):
-        return UserStore(Session(self.engine, expire_on_commit=False))
+        session = Session(self.engine, expire_on_commit=False)
+        dispatcher = EventDispatcher("user-events", OutboxEvent, OutboxLease)
+        return UserStore(session, dispatcher.dispatch_for(session))
+
+    def told(self):
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(OutboxEvent.subject, OutboxEvent.data)).all()
+        assert all(row.data == {} for row in rows)
+        return [uuid.UUID(row.subject) for row in rows]
 
     def last_use(self, token):
         return self.one(select(TokenRow.last_used_at).where(TokenRow.token_hash == token.hash))
@@ -49,7 +76,10 @@ class Memory:
         return self._store
 
     def last_use(self, token):
-        return self._store.tokens[token.hash][2]
+        return self._store.tokens[token.hash].last_used_at
+
+    def told(self):
+        return self._store.told
 
     def tokens(self):
         return len(self._store.tokens)
@@ -88,7 +118,7 @@ def person(login, subject=None, **fields):
 
 
 def a_token(now=NOW, days=30):
-    return domain.AccessToken.new(days, now)
+    return tokens.AccessToken.new(days, now)
 
 
 # ---- the suite of both
@@ -99,7 +129,9 @@ def test_the_first_sign_in_makes_a_user(store):
     user = store.sign_in(person("bob", name="Bob 🙂", email="bob@example.com"), token)
     assert user == domain.User("bob", "Bob 🙂", "bob@example.com")
     assert store.get("bob") == user
-    assert store.verify(token.hash, NOW) == domain.Grant("bob", token.expires_at)
+    assert store.verify(token.hash, NOW) == tokens.Grant(
+        "bob", token.expires_at, token.id, tokens.Kind.SESSION, tokens.ALL
+    )
 
 
 def test_a_renamed_login_is_the_same_person(store):
@@ -203,6 +235,158 @@ def test_the_last_use_is_kept_by_the_hour(home, store):
     assert home.last_use(token) == NOW + HOUR
 
 
+def program(name="ci", scopes=(tokens.Scope.READ,), now=NOW, days=30):
+    return tokens.AccessToken.personal(name, scopes, now, now + timedelta(days=days))
+
+
+def test_a_personal_token_speaks_for_its_maker_within_its_scopes(store):
+    store.sign_in(person("bob"), a_token())
+    token = program()
+    store.add_token("bob", token, MOST)
+    assert store.verify(token.hash, NOW) == tokens.Grant(
+        "bob", token.expires_at, token.id, tokens.Kind.PERSONAL, (tokens.Scope.READ,)
+    )
+
+
+def test_a_stranger_has_no_tokens(store):
+    with pytest.raises(NotFound):
+        store.add_token("eve", program(), MOST)
+    assert store.get_tokens("eve", NOW) == []
+
+
+def test_tokens_are_listed_newest_first_without_the_expired(store):
+    session = a_token()
+    store.sign_in(person("bob"), session)
+    store.sign_in(person("eve"), a_token())
+    late = program("late", tokens.GRANTABLE, NOW + HOUR)
+    store.add_token("bob", program("brief", days=1), MOST)
+    store.add_token("bob", late, MOST)
+    assert [kept.name for kept in store.get_tokens("bob", NOW)] == ["late", *sorted_names(store)]
+    listed = store.get_tokens("bob", NOW + timedelta(days=2))
+    assert [(kept.name, kept.id, kept.kind) for kept in listed] == [
+        ("late", late.id, tokens.Kind.PERSONAL),
+        ("", session.id, tokens.Kind.SESSION),
+    ]
+    assert listed[0].scopes == tokens.GRANTABLE
+    assert (listed[0].created_at, listed[0].last_used_at) == (NOW + HOUR, NOW + HOUR)
+
+
+def sorted_names(store):
+    """Return the names of those that were made at the same moment: by id."""
+    same = [kept for kept in store.get_tokens("bob", NOW) if kept.created_at == NOW]
+    return [kept.name for kept in sorted(same, key=lambda kept: kept.id)]
+
+
+def test_one_personal_token_too_many_is_refused_until_another_is_gone(store):
+    store.sign_in(person("bob"), a_token(), most=2)
+    store.add_token("bob", program("a"), 2)
+    store.add_token("bob", program("b", days=1), 2)
+    with pytest.raises(LimitExceeded) as refusal:
+        store.add_token("bob", program("c"), 2)
+    assert refusal.value.code == "too_many_tokens"
+    later = program("d", now=NOW + timedelta(days=1))
+    store.add_token("bob", later, 2)  # one has expired meanwhile
+    assert {kept.name for kept in store.get_tokens("bob", NOW)} == {"", "a", "d"}
+
+
+def test_one_session_too_many_ends_the_one_used_least_recently(store):
+    old, used, new = a_token(NOW - 3 * HOUR), a_token(NOW - 5 * HOUR), a_token()
+    store.sign_in(person("bob"), used, most=2)
+    store.sign_in(person("bob"), old, most=2)
+    store.add_token("bob", program(), 2)
+    store.verify(used.hash, NOW - HOUR)
+    store.sign_in(person("bob"), new, most=2)
+    with pytest.raises(Unauthenticated):
+        store.verify(old.hash, NOW)
+    assert store.verify(used.hash, NOW)
+    assert store.verify(new.hash, NOW)
+    assert len(store.get_tokens("bob", NOW)) == 3
+
+
+def test_a_token_is_deleted_by_its_owner_alone(store):
+    store.sign_in(person("bob"), a_token())
+    store.sign_in(person("eve"), a_token())
+    token = program()
+    store.add_token("bob", token, MOST)
+    for name in ("eve", "nobody", "BOB"):
+        with pytest.raises(NotFound) as refusal:
+            store.delete_token(name, token.id)
+        assert refusal.value.code == "no_such_token"
+    assert store.delete_token("bob", token.id) is tokens.Kind.PERSONAL
+    with pytest.raises(Unauthenticated):
+        store.verify(token.hash, NOW)
+    with pytest.raises(NotFound):
+        store.delete_token("bob", token.id)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "left"),
+    [
+        ((tokens.Kind.SESSION,), ["ci"]),
+        ((tokens.Kind.PERSONAL,), ["", ""]),
+        (tuple(tokens.Kind), []),
+    ],
+)
+def test_all_tokens_of_a_kind_are_deleted_at_once(store, kinds, left):
+    for login in ("bob", "bob", "eve"):
+        store.sign_in(person(login), a_token())
+    store.add_token("bob", program(), MOST)
+    assert store.delete_tokens("bob", kinds) == 3 - len(left)
+    assert [kept.name for kept in store.get_tokens("bob", NOW)] == left
+    assert len(store.get_tokens("eve", NOW)) == 1
+
+
+def test_a_person_sees_what_is_known_of_them(store):
+    store.sign_in(person("bob", "1"), a_token())
+    store.sign_in(person("robert", "1", name="Bob", email="b@x.org"), a_token(NOW + HOUR))
+    user = domain.User("bob", "Bob", "b@x.org")
+    assert store.profile("bob") == domain.Profile(user, NOW, (("github", "robert"),))
+    with pytest.raises(NotFound):
+        store.profile("robert")
+
+
+def test_who_is_removed_is_nobody_at_once(home, store):
+    session, personal = a_token(), program()
+    store.sign_in(person("bob", name="Bob", email="b@x.org"), session)
+    store.add_token("bob", personal, MOST)
+    removal = store.remove("bob", NOW)
+    for token in (session, personal):
+        with pytest.raises(Unauthenticated):
+            store.verify(token.hash, NOW)
+    for ask in (store.get, store.profile, lambda name: store.remove(name, NOW)):
+        with pytest.raises(NotFound):
+            ask("bob")
+    with pytest.raises(NotFound):
+        store.add_token("bob", program(), MOST)
+    assert home.told() == [removal]
+    assert store.removal(removal) == domain.Removal(removal, "bob", NOW, domain.KEEPERS)
+
+
+def test_the_name_is_free_when_everybody_has_confirmed(store):
+    store.sign_in(person("bob"), a_token())
+    removal = store.remove("bob", NOW)
+    for service in domain.KEEPERS:
+        for login, subject in (("bob", None), ("BOB", "another")):
+            with pytest.raises(Unavailable) as refusal:
+                store.sign_in(person(login, subject), a_token())
+            assert refusal.value.code == "account_being_removed"
+        assert service in store.removal(removal).left
+        store.confirm(removal, service)
+        store.confirm(removal, service)
+    assert store.removal(removal) is None
+    assert store.sign_in(person("bob"), a_token()) == domain.User("bob")
+    store.confirm(removal, "news_svc")  # said late: it is not about the new one
+    assert store.get("bob")
+
+
+def test_a_removal_that_takes_long_is_told_again(home, store):
+    store.sign_in(person("bob"), a_token())
+    removal = store.remove("bob", NOW)
+    soon, late = NOW + domain.TELL_AGAIN_AFTER - HOUR / 60, NOW + domain.TELL_AGAIN_AFTER
+    assert [store.tell_again(moment) for moment in (soon, late, late)] == [0, 1, 0]
+    assert home.told() == [removal] * 2
+
+
 # ---- what only PostgreSQL has
 
 
@@ -248,6 +432,54 @@ def test_one_person_who_signs_in_many_times_at_once_is_one_user(database):
     assert database.one(select(func.count()).select_from(UserRow)) == 1
     assert database.one(select(func.count()).select_from(IdentityRow)) == 1
     assert {database.store().verify(token.hash, NOW).username for token in tokens} == {"bob"}
+
+
+def test_many_who_make_tokens_at_once_stay_within_the_bound(database):
+    database.store().sign_in(person("bob"), a_token())
+
+    def make(store):
+        try:
+            store.add_token("bob", program(), 5)
+        except LimitExceeded:
+            return 0
+        return 1
+
+    assert sum(at_once(database, [make] * 20)) == 5
+
+
+def test_whoever_signs_in_while_being_removed_is_one_or_the_other(database):
+    """Either the session went with the rest, or there was none: never a token of nobody."""
+    for round_ in range(10):
+        login, session = f"bob{round_}", a_token()
+        database.store().sign_in(person(login), a_token())
+
+        def enter(store, login=login, session=session):
+            with suppress(Unavailable):
+                store.sign_in(person(login), session)
+
+        at_once(database, [lambda store, login=login: store.remove(login, NOW), enter])
+        with pytest.raises(Unauthenticated):
+            database.store().verify(session.hash, NOW)
+    assert database.tokens() == 0
+
+
+def test_nothing_is_left_of_whoever_was_removed_but_the_name_and_then_not_even_that(database):
+    store = database.store()
+    store.sign_in(person("bobby", "87654321", name="Bob", email="b@x.org"), a_token())
+    store.add_token("bobby", program("secret plans"), MOST)
+    removal = store.remove("bobby", NOW)
+    words = ["87654321", "Bob", "b@x.org", "secret plans"]
+    assert not [word for word in words if word in everything(database)]
+    for service in domain.KEEPERS:
+        store.confirm(removal, service)
+    assert "bobby" not in everything(database)
+
+
+def everything(database):
+    """Return all rows of all tables, as text."""
+    with database.engine.connect() as connection:
+        tables = [f"SELECT {name}::text FROM {name}" for name in Base.metadata.tables]
+        return "\n".join(connection.scalars(text(" UNION ALL ".join(tables))))
 
 
 def test_verifying_is_one_statement(database):

@@ -57,7 +57,6 @@ def test_anything_else_is_denied_without_asking(headers: dict[str, str]) -> None
 def test_caller_is_whom_user_svc_names() -> None:
     users = Mock()
     users.verify_token.return_value = {"username": "alice", "expires_at": ""}
-    assert (
-        auth.caller(a_request("/?username=bob", Access_Token="dlk_abc"), users, "read") == "alice"
-    )
+    caller = auth.caller(a_request("/?username=bob", Access_Token="dlk_abc"), users, "read")
+    assert caller.username == "alice"
     users.verify_token.assert_called_once_with("dlk_abc")

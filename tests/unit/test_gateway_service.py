@@ -12,7 +12,7 @@ from nameko.testing.services import worker_factory
 from werkzeug.test import EnvironBuilder
 
 from chassis import errors, http
-from gateway import clients
+from gateway import api, clients
 from gateway.service import GatewayService
 from gateway.sign_in import flow
 from link_svc.service import LinkService
@@ -59,7 +59,12 @@ def routes() -> set[tuple[str, str]]:
 
 
 def test_routes_are_those_of_the_design() -> None:
-    api = {
+    ours = {
+        ("GET", "me"),
+        ("DELETE", "me"),
+        ("GET", "tokens"),
+        ("POST", "tokens"),
+        ("DELETE", "tokens"),
         ("GET", "link"),
         ("GET", "links"),
         ("POST", "links"),
@@ -87,44 +92,71 @@ def test_routes_are_those_of_the_design() -> None:
         ("GET", "/login/authorized/oidc"),
         ("GET", "/logout"),
         ("POST", "/logout"),
-        *((method, f"/{version}/{path}") for method, path in api for version in ("v1.0", "v1")),
+        *((method, f"/{version}/{path}") for method, path in ours for version in ("v1.0", "v1")),
     }
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "get_link",
-        "get_links",
-        "add_link",
-        "change_links",
-        "update_link",
-        "delete_link",
-        "get_followers",
-        "get_following",
-        "follow",
-        "unfollow",
-        "get_news",
-        "get_blocked",
-        "block",
-        "unblock",
-        "get_user",
-        "get_links_of",
-        "update_me",
-        "logout",
-        "logout_by_link",
-    ],
-)
-def test_nobody_is_let_in_without_a_good_token(gateway: Any, method: str) -> None:
-    form = {"url": "https://nats.io", "followed": "bob", "username": "bob"}
-    with pytest.raises(errors.Unauthenticated):
-        getattr(gateway, method)(a_request(token="", method="POST", data=form))
-    gateway.users.verify_token.side_effect = errors.Unauthenticated("access_denied")
-    with pytest.raises(errors.Unauthenticated):
-        getattr(gateway, method)(a_request(method="POST", data=form))
+ROUTES = [route for route in api.routes(GatewayService) if route.scope]
+
+
+def entry(gateway: Any, route: api.Route) -> Any:
+    """Return the method of a route as the server calls it."""
+    return getattr(gateway, route.handler.__name__)
+
+
+def assert_nothing_done(gateway: Any) -> None:
     for peer in (gateway.links, gateway.social_graph, gateway.news):
         assert peer.mock_calls == []
-    gateway.users.revoke_token.assert_not_called()
+    assert {call[0] for call in gateway.users.mock_calls} <= {"verify_token"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_nobody_is_let_in_without_a_good_token(gateway: Any, route: api.Route) -> None:
+    with pytest.raises(errors.Unauthenticated) as caught:
+        entry(gateway, route)(a_request(token="", method="POST"))
+    assert caught.value.challenge == "Bearer"
+    gateway.users.verify_token.side_effect = errors.Unauthenticated("access_denied")
+    with pytest.raises(errors.Unauthenticated) as caught:
+        entry(gateway, route)(a_request(method="POST"))
+    assert caught.value.challenge == 'Bearer error="invalid_token"'
+    assert_nothing_done(gateway)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("scopes", [["read"], ["write"], ["read", "write"], []], ids="+".join)
+def test_a_token_is_good_for_its_scopes_alone(
+    gateway: Any, route: api.Route, scopes: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    if route.scope == "any" or route.scope in scopes:
+        return  # let in: the other tests are about what happens then
+    caplog.set_level("INFO", "audit")
+    gateway.users.verify_token.return_value = {
+        "username": "alice",
+        "expires_at": "",
+        "token_id": "7",
+        "kind": "personal",
+        "scopes": scopes,
+    }
+    with pytest.raises(errors.PermissionDenied) as caught:
+        entry(gateway, route)(a_request(method="POST"))
+    assert caught.value.code == f"{route.scope}_scope_needed"
+    assert f'error="insufficient_scope", scope="{route.scope}"' in caught.value.challenge
+    assert_nothing_done(gateway)
+    (line,) = caplog.records
+    told = line.facts  # type: ignore[attr-defined]
+    assert (told["event"], told["actor"], told["token_id"]) == ("scope_refused", "alice", "7")
+
+
+def test_each_route_asks_for_what_it_does() -> None:
+    """Reading for GET, writing for the rest; an account is its owner's alone."""
+    for route in ROUTES:
+        if route.path == "/logout":
+            expected = "any"
+        elif route.path == "/v1.0/tokens" or (route.method, route.path) == ("DELETE", "/v1.0/me"):
+            expected = "account"
+        else:
+            expected = "read" if route.method == "GET" else "write"
+        assert route.scope == expected
 
 
 def test_get_links_passes_the_filters_on(gateway: Any) -> None:
@@ -462,3 +494,98 @@ def test_browser_reads_on_a_page_why_it_is_not_signed_in(gateway: Any) -> None:
 def test_login_departs(gateway: Any) -> None:
     gateway.sign_in.depart.return_value = away = Mock()
     assert gateway.login(a_request(token="")) is away
+
+
+TOKEN = {
+    "id": "7",
+    "kind": "personal",
+    "name": "ci",
+    "scopes": ["read"],
+    "created_at": "2026-11-22T10:34:00.000000Z",
+    "last_used_at": "2026-11-22T10:34:00.000000Z",
+    "expires_at": "2026-12-22T10:34:00.000000Z",
+}
+SHOWN = {
+    "Id": "7",
+    "Kind": "personal",
+    "Name": "ci",
+    "Scopes": ["read"],
+    "CreatedAt": "2026-11-22T10:34:00.000000Z",
+    "LastUsedAt": "2026-11-22T10:34:00.000000Z",
+    "ExpiresAt": "2026-12-22T10:34:00.000000Z",
+    "Current": False,
+}
+
+
+def test_a_token_is_made_and_shown_once(gateway: Any) -> None:
+    gateway.users.add_token.return_value = {**TOKEN, "access_token": "dlk_new"}
+    wish = {"name": "ci", "scopes": "read", "expires_in_days": "7", "username": "bob"}
+    answer = gateway.add_token(a_request(method="POST", data=wish))
+    assert answer == {"err": "", "token": SHOWN, "access_token": "dlk_new"}
+    passed = {"name": "ci", "scopes": "read", "expires_in_days": 7}
+    gateway.users.add_token.assert_called_once_with("alice", passed)
+    gateway.users.get_tokens.return_value = [TOKEN]
+    assert gateway.get_tokens(a_request()) == {"err": "", "tokens": [SHOWN]}
+
+
+def test_tokens_end_one_by_one_or_all_of_a_kind(gateway: Any) -> None:
+    gateway.users.delete_token.return_value = "session"
+    gateway.users.delete_tokens.return_value = 3
+    assert gateway.delete_tokens(a_request("/?id=7", method="DELETE")) == {"err": ""}
+    gateway.users.delete_token.assert_called_once_with("alice", "7")
+    assert gateway.delete_tokens(a_request("/?kind=session", method="DELETE")) == {"err": ""}
+    gateway.users.delete_tokens.assert_called_once_with("alice", "session")
+
+
+def test_me_says_who_calls_and_by_what(gateway: Any) -> None:
+    gateway.users.get_profile.return_value = {
+        "username": "alice",
+        "name": "Alice",
+        "email": "a@x.org",
+        "created_at": "2026-11-22T10:34:00.000000Z",
+        "identities": [{"provider": "github.com", "login": "Alice"}],
+    }
+    answer = gateway.get_me(a_request("/?username=bob"))
+    gateway.users.get_profile.assert_called_once_with("alice")
+    assert answer["user"]["Identities"] == [{"Provider": "github.com", "Login": "Alice"}]
+    assert answer["token"] == {
+        "Id": "",
+        "Kind": "session",
+        "Scopes": ["read", "write", "account"],
+        "ExpiresAt": "",
+    }
+
+
+def test_an_account_is_removed_with_a_confirmation(gateway: Any) -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        gateway.delete_me(a_request(method="DELETE"))
+    assert (caught.value.code, caught.value.field) == ("missing_confirm", "confirm")
+    assert gateway.delete_me(a_request("/?confirm=alice", method="DELETE")) == {"err": ""}
+    gateway.users.remove_user.assert_called_once_with("alice", "alice")
+
+
+def test_security_events_are_written_down_without_secrets(
+    gateway: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "audit")
+    arrived(gateway)
+    gateway.login_authorized(a_request(token=""))
+    gateway.sign_in.arrive.side_effect = errors.InvalidInput("invalid_state", "Start again.")
+    gateway.login_authorized(a_request(token=""))
+    gateway.users.add_token.return_value = {**TOKEN, "access_token": "dlk_new"}
+    gateway.add_token(a_request(method="POST", data={"name": "ci"}))
+    gateway.users.delete_token.return_value = "personal"
+    gateway.delete_tokens(a_request("/?id=7", method="DELETE"))
+    gateway.logout(a_request(method="POST"))
+    gateway.delete_me(a_request("/?confirm=alice", method="DELETE"))
+    lines = [record.facts for record in caplog.records]  # type: ignore[attr-defined]
+    assert [(line["event"], line["outcome"]) for line in lines] == [
+        ("signed_in", "ok"),
+        ("sign_in_failed", "failed"),
+        ("token_made", "ok"),
+        ("token_revoked", "ok"),
+        ("signed_out", "ok"),
+        ("account_removed", "ok"),
+    ]
+    assert [line.get("actor") for line in lines] == ["alice", None, *["alice"] * 4]
+    assert "dlk_" not in str(lines)

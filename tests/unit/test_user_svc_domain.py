@@ -1,5 +1,6 @@
-"""The rules of users and tokens."""
+"""The rules of users."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import InvalidInput, Unauthenticated
+from chassis.errors import InvalidInput
 from user_svc import domain
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,35 +57,15 @@ def test_an_identity_needs_its_parts(field, value):
     assert (refusal.value.code, refusal.value.field) == ("invalid_identity", field)
 
 
-def test_tokens_are_random_and_expire():
-    first, second = (domain.AccessToken.new(30, NOW) for _ in range(2))
-    assert first.secret != second.secret
-    assert first.secret.startswith("dlk_")
-    assert first.expires_at == NOW + timedelta(days=30)
-    assert first.hash == domain.token_hash(first.secret)
-    assert len(first.hash) == 32
+def test_a_removal_is_settled_after_the_grace():
+    removal = domain.Removal(uuid.uuid4(), "bob", NOW, domain.KEEPERS)
+    assert not removal.settled(NOW + timedelta(seconds=4.9), 5)
+    assert removal.settled(NOW + timedelta(seconds=5), 5)
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda secret: "",
-        lambda secret: secret[:-1],
-        lambda secret: secret + "A",
-        lambda secret: secret + "\n",
-        lambda secret: secret.upper(),
-        lambda secret: " " + secret,
-        lambda secret: "gho_" + secret[4:],
-        lambda secret: secret * 200,
-        lambda secret: secret[:-1] + "ä",
-        lambda secret: secret[:-1] + "\ud800",
-        lambda secret: secret.encode(),
-        lambda secret: None,
-        lambda secret: 1,
-        lambda secret: [secret],
-    ],
-)
-def test_what_is_no_token_is_denied(spoil):
-    with pytest.raises(Unauthenticated, match="Access Denied!") as refusal:
-        domain.token_hash(spoil(domain.AccessToken.new(1, NOW).secret))
-    assert refusal.value.code == "access_denied"
+@pytest.mark.parametrize("confirm", ["", "BOB", "bob ", "true", "eve"])
+def test_a_removal_is_confirmed_with_ones_own_name(confirm):
+    domain.check_confirmation("bob", "bob")
+    with pytest.raises(InvalidInput) as refusal:
+        domain.check_confirmation("bob", confirm)
+    assert (refusal.value.code, refusal.value.field) == ("not_confirmed", "confirm")

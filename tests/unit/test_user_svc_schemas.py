@@ -1,11 +1,12 @@
 """The documents of the user service."""
 
+import uuid
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from chassis.errors import InvalidInput, NotFound
-from user_svc import domain, schemas
+from user_svc import domain, schemas, token_schemas, tokens
 
 BOB = {"provider": "github", "subject": "1", "login": "bob"}
 
@@ -64,18 +65,25 @@ def test_a_name_that_nobody_can_have_is_refused(value, kind, code):
 
 def test_times_are_written_in_utc():
     moment = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
-    written = {"username": "bob", "expires_at": "2026-01-01T00:00:00.000000Z"}
-    assert schemas.dump_grant(domain.Grant("bob", moment)) == written
+    grant = tokens.Grant("bob", moment, uuid.UUID(int=1), tokens.Kind.SESSION, tokens.ALL)
+    assert token_schemas.dump_grant(grant) == {
+        "username": "bob",
+        "expires_at": "2026-01-01T00:00:00.000000Z",
+        "token_id": "00000000-0000-0000-0000-000000000001",
+        "kind": "session",
+        "scopes": ["read", "write", "account"],
+    }
 
 
 def test_the_answer_to_a_sign_in_has_the_secret_and_nothing_of_the_hash():
-    token = domain.AccessToken("dlk_x", datetime.now(UTC), datetime(2026, 1, 1, tzinfo=UTC))
+    token = tokens.AccessToken("dlk_x", datetime.now(UTC), datetime(2026, 1, 1, tzinfo=UTC))
     assert schemas.dump_signed_in(domain.User("bob", "Bob", "b@example.com"), token) == {
         "username": "bob",
         "name": "Bob",
         "email": "b@example.com",
         "access_token": "dlk_x",
         "expires_at": "2026-01-01T00:00:00.000000Z",
+        "token_id": str(token.id),
     }
 
 

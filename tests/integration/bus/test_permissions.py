@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -15,7 +16,8 @@ from nameko.standalone.rpc import ClusterRpcClient
 from chassis import nats, streams
 from chassis.errors import Unavailable
 from chassis.events.letters import DeadLetter
-from chassis.streams import reads
+from chassis.streams import deliveries, reads
+from news_svc.erasure import Erasure
 from tests.nats_cluster import USERS, Node
 from tests.processes import ROOT, ServiceProcess, until
 
@@ -70,12 +72,35 @@ def test_news_may_ask_for_followers(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "durable"), [("link-events", "news"), ("follow-events", "news-follows")]
+    ("user", "stream", "durable"),
+    [
+        ("news_svc", "link-events", "news"),
+        ("news_svc", "follow-events", "news-follows"),
+        ("news_svc", "user-events", "news-users"),
+        ("link_svc", "user-events", "links"),
+        ("social_graph_svc", "user-events", "follows"),
+    ],
 )
-def test_news_may_ask_how_far_behind_it_is(node: Node, stream: str, durable: str) -> None:
-    config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
-    until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) == 0)
+def test_a_reader_may_read_its_stream_and_ask_how_far_behind_it_is(
+    node: Node, user: str, stream: str, durable: str
+) -> None:
+    config.update({"NATS_URL": node.uri(user), "STREAM_REPLICAS": 1})
+    until(lambda: streams.ensure_consumer(stream, durable, 1, timeout=2) >= 0)
     assert reads.backlog(stream, durable, timeout=5) == (0, 0, 0)
+    pull = deliveries.Pull(stream, durable)
+    assert pull.next() is None  # a heartbeat
+    pull.close()
+    nats.streams().close(1)
+
+
+def test_news_erases_whoever_has_left(node: Node) -> None:
+    config.update({"NATS_URL": node.uri("news_svc"), "STREAM_REPLICAS": 1})
+    names = {"links": ("link-events", "news"), "follows": ("follow-events", "news-follows")}
+    for stream, durable in names.values():
+        until(lambda s=stream, d=durable: streams.ensure_consumer(s, d, 1, timeout=2) >= 0)
+    Erasure(Mock(), **names).erase("bob")
+    for stream in ("follow-events", "dead-letters"):
+        streams.delete(stream, 1, timeout=2)
     nats.streams().close(1)
 
 
@@ -89,6 +114,20 @@ def test_news_buries_what_the_operator_reads_and_deletes(node: Node) -> None:
     assert DeadLetter.of(stored) == letter
     streams.delete("dead-letters", stored.sequence, timeout=5)
     assert reads.after("dead-letters", 0, 10, timeout=5) == []
+    nats.streams().close(1)
+
+
+@pytest.mark.parametrize(
+    ("user", "stream"),
+    [
+        ("user_svc", "user-events"),
+        ("link_svc", "dead-letters"),
+        ("social_graph_svc", "dead-letters"),
+    ],
+)
+def test_a_writer_may_write_its_stream(node: Node, user: str, stream: str) -> None:
+    config.update({"NATS_URL": node.uri(user), "STREAM_REPLICAS": 1})
+    until(lambda: streams.publish(stream, f"{stream}.x", b"{}", f"{user}-1", 2))
     nats.streams().close(1)
 
 
