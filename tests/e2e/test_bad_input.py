@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.limits import LARGEST_PAGE
 from tests.e2e.api import Api, assert_refused
 from tests.e2e.survival import SERVERS, SERVICES, pids
 from tests.e2e.system import System
@@ -276,6 +277,13 @@ def test_bad_json_value_is_refused_and_nothing_is_written(
     assert_unharmed(owner, owned, path)
 
 
+@pytest.mark.parametrize("path", [LINKS, FOLLOWERS, FOLLOWING, NEWS])
+def test_d12_page_is_as_large_as_the_limit_and_no_larger(owner: Api, path: str) -> None:
+    assert owner.call("GET", path, params={"page_size": LARGEST_PAGE}).status_code == 200
+    answer = owner.call("GET", path, params={"page_size": LARGEST_PAGE + 1})
+    assert_refused(answer, 400, "invalid_page_size", "page_size")
+
+
 def test_longest_of_everything_is_kept(newcomer: Newcomer) -> None:
     alice = newcomer("alice")
     tags = [f"{number:02}" + "ü" * 62 for number in range(32)]
@@ -322,7 +330,7 @@ def test_token_is_good_for_its_own_list_alone(two: tuple[Api, Api], path: str) -
 
 
 @pytest.mark.parametrize("path", [LINKS, FOLLOWERS, FOLLOWING, NEWS])
-def test_damaged_token_is_refused(two: tuple[Api, Api], path: str) -> None:
+def test_d11_damaged_token_is_refused(two: tuple[Api, Api], path: str) -> None:
     alice, _ = two
     if path == NEWS:
         _wait_for_news(alice)

@@ -35,13 +35,13 @@ def alice(newcomer: Newcomer, before: dict[str, int]) -> Api:
 @pytest.mark.parametrize(
     "path",
     [
-        *("/v1.0", "/v1.0/", "/v1.0/link", "/v1.0/links/1", "/v2.0/links", "/v1.0/Links"),
+        *("/v1.0", "/v1.0/", "/v1.0/nothing", "/v1.0/links/1", "/v2.0/links", "/v1.0/Links"),
         *("/v1.0//links", "/v1.0/../etc/passwd", "/.git/config", "/metrics"),
         *("/health", "/login/else", "/favicon.ico", "/v1.0/links;a=b", "/%E2%80%AE", "/'--"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
-def test_unknown_address_is_404_as_json(alice: Api, method: str, path: str) -> None:
+def test_d10_unknown_address_is_404_as_json(alice: Api, method: str, path: str) -> None:
     assert raw(alice, f"{method} {path} HTTP/1.1") == (404, "not_found")
 
 
@@ -57,7 +57,7 @@ def test_unknown_address_is_404_as_json(alice: Api, method: str, path: str) -> N
         ("/", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-def test_unknown_method_is_405_and_names_the_known(
+def test_d10_unknown_method_is_405_and_names_the_known(
     alice: Api, path: str, methods: set[str]
 ) -> None:
     everything = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"}
@@ -70,7 +70,7 @@ def test_unknown_method_is_405_and_names_the_known(
     assert set(answer.headers["Allow"].split(", ")) == methods
 
 
-def test_head_answers_as_get_without_a_body(alice: Api) -> None:
+def test_d10_head_answers_as_get_without_a_body(alice: Api) -> None:
     answer = alice.call("HEAD", LINKS)
     assert (answer.status_code, answer.content) == (200, b"")
     assert Api(alice.url).call("HEAD", LINKS).status_code == 401
@@ -106,7 +106,7 @@ BAD_JSON: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("name", BAD_JSON)
 @pytest.mark.parametrize("content_type", ["application/json", "application/problem+json", ""])
-def test_json_that_is_none_is_refused(alice: Api, name: str, content_type: str) -> None:
+def test_d4_json_that_is_none_is_refused(alice: Api, name: str, content_type: str) -> None:
     body, headers = BAD_JSON[name], {"Content-Type": content_type} if content_type else {}
     raw_body = body.encode() if isinstance(body, str) else body
     answer = alice.call("POST", LINKS, data=raw_body, headers=headers)
@@ -118,7 +118,7 @@ INVALID = [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", 
 
 
 @pytest.mark.parametrize("raw_text", INVALID)
-def test_invalid_utf8_is_refused_wherever_it_is(alice: Api, raw_text: bytes) -> None:
+def test_d5_invalid_utf8_is_refused_wherever_it_is(alice: Api, raw_text: bytes) -> None:
     escaped = "".join(f"%{byte:02x}" for byte in raw_text)
     body = b'{"url": "https://new.example/", "title": "' + raw_text + b'"}'
     answer = alice.call("POST", LINKS, data=body, headers=JSON)
@@ -163,7 +163,7 @@ def test_malformed_header_is_refused(alice: Api, line: str) -> None:
         *("application/json; charset=utf-16", "application/x-www-form-urlencoded; charset=latin1"),
     ],
 )
-def test_another_content_type_is_415(alice: Api, content_type: str) -> None:
+def test_d4_another_content_type_is_415(alice: Api, content_type: str) -> None:
     body = json.dumps({"url": URL}).encode()
     answer = alice.call("POST", LINKS, data=body, headers={"Content-Type": content_type})
     assert_refused(answer, 415, "unsupported_media_type")
@@ -180,7 +180,7 @@ def test_file_or_compressed_body_is_415(alice: Api) -> None:
 
 
 @pytest.mark.parametrize("headers", [JSON, FORM, {"Content-Type": "text/plain"}])
-def test_body_over_the_limit_is_413(alice: Api, headers: dict[str, str]) -> None:
+def test_d3_body_over_the_limit_is_413(alice: Api, headers: dict[str, str]) -> None:
     body = b'{"url": "https://new.example/"}'.ljust(MAX_BODY_BYTES + 1)
     assert_refused(alice.call("POST", LINKS, data=body, headers=headers), 413, "body_too_large")
     pieces = (body[at : at + 1000] for at in range(0, len(body), 1000))
@@ -189,7 +189,7 @@ def test_body_over_the_limit_is_413(alice: Api, headers: dict[str, str]) -> None
     assert alice.urls() == []
 
 
-def test_body_of_the_limit_is_read(alice: Api) -> None:
+def test_d3_body_of_the_limit_is_read(alice: Api) -> None:
     body = b'{"url": "https://limit.example/"}'.ljust(MAX_BODY_BYTES)
     assert alice.call("POST", LINKS, data=body, headers=JSON).status_code == 200
     alice.delete_link("https://limit.example/")
