@@ -42,7 +42,7 @@ def _providers(admission: Admission) -> list[Provider]:
             github.at(
                 addresses.secured("OAUTH_BASE_URL"),
                 addresses.secured("OAUTH_API_URL"),
-                _application("OAUTH", addresses.redirect_uri()),
+                _application("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", addresses.redirect_uri()),
                 sorted(admission.organizations),
             )
         )
@@ -53,7 +53,9 @@ def _providers(admission: Admission) -> list[Provider]:
         found.append(
             OpenIdProvider(
                 addresses.secured("OIDC_ISSUER_URL", slash=True),
-                _application("OIDC", f"{addresses.redirect_uri()}/oidc"),
+                _application(
+                    "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", f"{addresses.redirect_uri()}/oidc"
+                ),
                 scope,
                 str(config.optional("OIDC_LABEL", "")),
             )
@@ -61,10 +63,10 @@ def _providers(admission: Admission) -> list[Provider]:
     return found
 
 
-def _application(prefix: str, redirect_uri: str) -> Application:
+def _application(id_key: str, secret_key: str, redirect_uri: str) -> Application:
     return Application(
-        client_id=config.text(f"{prefix}_CLIENT_ID"),
-        client_secret=config.text(f"{prefix}_CLIENT_SECRET"),
+        client_id=config.text(id_key),
+        client_secret=config.text(secret_key),
         redirect_uri=redirect_uri,
         timeout_seconds=config.positive("OAUTH_TIMEOUT_SECONDS"),
     )
