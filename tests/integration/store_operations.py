@@ -22,6 +22,7 @@ from chassis.outbox.rows import OutboxRows
 from link_svc import schemas
 from link_svc.listing import Order, Position, Query
 from link_svc.store import LinkStore
+from link_svc.visibility import Audience, Visibility
 from social_graph_svc import domain as follows
 from social_graph_svc.store import FollowStore
 from user_svc import domain as users
@@ -81,7 +82,23 @@ def use_links(engine: Engine) -> None:
                 for position in (None, after):
                     query = Query("alice", tags=tags, order=order, after=position)
                     assert len(store.page(query).links) == 1 + (not tags)
-    drain(engine, models, expected=5)
+        use_visibility(store)
+    drain(engine, models, expected=6)
+
+
+def use_visibility(store: LinkStore) -> None:
+    store.set_default_visibility("carol", Visibility.PRIVATE)
+    assert store.default_visibility("carol") is Visibility.PRIVATE
+    for n in range(2):
+        link = {"url": f"https://example.com/{n}", "tags": ["a", "b"]}
+        store.add(schemas.new_link("carol", link), 3)  # nobody is told
+    wish = {"url": "https://example.com/0", "visibility": "public"}
+    assert store.update(schemas.changes("carol", wish)).visibility is Visibility.PUBLIC
+    for audience, seen in ((Audience.OWNER, 2), (Audience.FOLLOWER, 1), (Audience.ANYONE, 1)):
+        assert store.count("carol", audience) == seen
+        for tags in (frozenset[str](), frozenset({"a"}), frozenset({"a", "b"})):
+            query = Query("carol", tags=tags, audience=audience, after=BEFORE_ALL)
+            assert len(store.page(query).links) == seen
 
 
 def use_follows(engine: Engine) -> None:
@@ -98,7 +115,16 @@ def use_follows(engine: Engine) -> None:
                 assert store.names(follows.Query(side, username, after, 1))
         store.remove(follows.Follow("carol", "bob"))
         refused("not_following", store.remove, follows.Follow("carol", "bob"))
-    drain(engine, models, expected=3)
+        store.block(follows.Block("bob", "alice"))
+        refused("already_blocked", store.block, follows.Block("bob", "alice"))
+        refused("no_such_user", store.add, follows.Follow("alice", "bob"))
+        assert store.names(follows.Query(follows.Side.BLOCKED, "bob", "", 1))
+        assert store.relation("alice", "bob").is_blocked
+        assert store.profile("bob", "alice").relation.blocks
+        store.block(follows.Block("bob", "carol"))
+        store.unblock(follows.Block("bob", "carol"))
+        refused("not_blocked", store.unblock, follows.Block("bob", "carol"))
+    drain(engine, models, expected=4)
 
 
 def use_users(engine: Engine) -> None:
