@@ -105,6 +105,9 @@ class User(TypedDict):
     Email: str
     CreatedAt: Moment
     Identities: list[Identity]
+    DefaultVisibility: Annotated[
+        str, Meta(description="Who may see links that are saved without a visibility.")
+    ]
 
 
 class CurrentToken(TypedDict):
@@ -135,7 +138,7 @@ def made(result: Result, caller: Caller) -> MadeToken:
     return {"err": "", "token": token, "access_token": result["access_token"]}
 
 
-def me(profile: Result, caller: Caller) -> Me:
+def me(profile: Result, default_visibility: str, caller: Caller) -> Me:
     """Dump what is known of the caller."""
     user: User = {
         "Username": profile["username"],
@@ -145,6 +148,7 @@ def me(profile: Result, caller: Caller) -> Me:
         "Identities": [
             {"Provider": each["provider"], "Login": each["login"]} for each in profile["identities"]
         ],
+        "DefaultVisibility": default_visibility,
     }
     token: Any = {
         "Id": caller.token_id,

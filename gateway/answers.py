@@ -116,7 +116,7 @@ class BlockedPage(TypedDict):
     next_token: NextToken
 
 
-class User(TypedDict):
+class UserProfile(TypedDict):
     """A person, as the caller finds them."""
 
     Username: Annotated[str, Meta(examples=["bob"])]
@@ -133,7 +133,7 @@ class Profile(TypedDict):
     """A person's page."""
 
     err: Ok
-    user: User
+    user: UserProfile
 
 
 class Event(TypedDict):
@@ -297,7 +297,7 @@ def blocked(result: Result) -> BlockedPage:
 
 def profile(user: Result, links: int, people: Result) -> Profile:
     """Dump a person: of user_svc, how many links, and of social_graph_svc."""
-    found: User = {
+    found: UserProfile = {
         "Username": user["username"],
         "Name": user["name"],
         "CreatedAt": user["created_at"],

@@ -95,6 +95,11 @@ class LinkService(health.Health):
         return self.links.count(schemas.owner(username), schemas.viewer(audience))
 
     @rpc(expected_exceptions=ServiceError)
+    def get_default_visibility(self, username: str) -> str:
+        """Say who may see a link that is added without a word about it."""
+        return self.links.default_visibility(schemas.owner(username))
+
+    @rpc(expected_exceptions=ServiceError)
     def set_default_visibility(self, username: str, visibility: str) -> None:
         """Change it, for links that are added from now on; raise ``invalid_visibility``."""
         wanted = schemas.visibility(visibility, "default_visibility")

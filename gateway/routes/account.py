@@ -6,18 +6,26 @@ from chassis.errors import InvalidInput, LimitExceeded, NotFound
 from gateway import account, audit
 from gateway.answers import DONE, Done
 from gateway.api import Call, api
-from gateway.parameters import Nothing
+from gateway.parameters import Nothing, Preferences
 
 
 class Account:
     """See and remove one's account; make, list and end tokens."""
 
     users: Any
+    links: Any
 
     @api("GET", "me", scope="read", answers=account.Me)
     def get_me(self, call: Call[Nothing]) -> account.Me:
         """Tell who calls, and by which token."""
-        return account.me(self.users.get_profile(call.username), call.caller)
+        default = self.links.get_default_visibility(call.username)
+        return account.me(self.users.get_profile(call.username), default, call.caller)
+
+    @api("PUT", "me", scope="write", takes=Preferences)
+    def update_me(self, call: Call[Preferences]) -> Done:
+        """Choose who may see the links that the caller saves from now on without a visibility."""
+        self.links.set_default_visibility(call.username, call.params["default_visibility"])
+        return DONE
 
     @api(
         *("DELETE", "me"),

@@ -4,14 +4,13 @@ from typing import Any
 
 from chassis.errors import NotFound
 from gateway import answers, parameters, sight
-from gateway.answers import DONE
 from gateway.api import Call, api
 
 _NO_SUCH_USER = NotFound("no_such_user")
 
 
 class Profiles:
-    """Look at somebody, and at their links; say what one's own shall be."""
+    """Look at somebody, and at their links."""
 
     users: Any
     links: Any
@@ -57,9 +56,3 @@ class Profiles:
         user, relation = sight.find(self.users, self.social_graph.get_relation, viewer, name)
         audience = sight.audience(viewer, user, relation)
         return answers.links(self.links.get_links(user["username"], call.params, audience))
-
-    @api("PUT", "me", scope="write", takes=parameters.Preferences)
-    def update_me(self, call: Call[parameters.Preferences]) -> answers.Done:
-        """Choose who may see the links that the caller saves from now on without a visibility."""
-        self.links.set_default_visibility(call.username, call.params["default_visibility"])
-        return DONE

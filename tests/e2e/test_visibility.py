@@ -56,6 +56,8 @@ def test_default_visibility_is_each_persons_own(newcomer: Newcomer) -> None:
     alice = newcomer("alice")
     answer = alice.call("PUT", "/v1.0/me", json={"default_visibility": "private"})
     assert answer.json() == {"err": ""}
+    me = alice.call("GET", "/v1.0/me").json()["user"]
+    assert (me["Username"], me["DefaultVisibility"]) == (alice.name, "private")
     alice.add_link(f"{URL}/1")
     alice.add_link(f"{URL}/2", visibility="public")
     assert newcomer("bob").links_of(alice.name) == [f"{URL}/2"]

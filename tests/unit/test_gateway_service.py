@@ -545,8 +545,11 @@ def test_me_says_who_calls_and_by_what(gateway: Any) -> None:
         "created_at": "2026-11-22T10:34:00.000000Z",
         "identities": [{"provider": "github.com", "login": "Alice"}],
     }
+    gateway.links.get_default_visibility.return_value = "private"
     answer = gateway.get_me(a_request("/?username=bob"))
     gateway.users.get_profile.assert_called_once_with("alice")
+    gateway.links.get_default_visibility.assert_called_once_with("alice")
+    assert answer["user"]["DefaultVisibility"] == "private"
     assert answer["user"]["Identities"] == [{"Provider": "github.com", "Login": "Alice"}]
     assert answer["token"] == {
         "Id": "",
