@@ -1,14 +1,13 @@
 """What a system still has of somebody: in every row, every key of Valkey and every stream."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import nats
 import psycopg2
 from redis import Redis
 
+from tests import loops
 from tests.e2e.system import System
 
 SERVICES = ("link_svc", "social_graph_svc", "user_svc")
@@ -73,9 +72,7 @@ def messages(system: System) -> list[tuple[str, str]]:
             await client.close()
         return found
 
-    # In a thread of its own: in this one there may be a loop already.
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(read())).result()
+    return loops.run(read())
 
 
 async def _sequences(js: Any, stream: Any) -> list[int]:

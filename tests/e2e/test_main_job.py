@@ -43,12 +43,14 @@ def test_link_is_added_by_every_form_of_parameters(signed_in: Api, name: str) ->
     (link,) = signed_in.links(url_regex=f"\\?{name}$")["links"]
     assert TIME.fullmatch(link.pop("CreatedAt"))
     assert TIME.fullmatch(link.pop("UpdatedAt"))
+    assert link.pop("Version")
     assert link == {
         "Url": f"{URL}?{name}",
         "Title": "A title",
         "Description": "ä & b",
         "Tags": {"a c": True, "b": True},
         "Status": "pending",
+        "Visibility": "followers",
     }
 
 
@@ -104,6 +106,7 @@ def test_link_is_updated(newcomer: Newcomer) -> None:
     alice.update_link(URL, title="new", add_tags=["c"], remove_tags="a,never")
     (after,) = alice.links()["links"]
     assert after["UpdatedAt"] > before["UpdatedAt"]
+    assert after.pop("Version") != before.pop("Version")
     changed = {"Title": "new", "Tags": {"b": True, "c": True}, "UpdatedAt": after["UpdatedAt"]}
     assert after == before | changed
     alice.update_link(URL, description="")

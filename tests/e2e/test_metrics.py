@@ -77,12 +77,16 @@ def value(families: list[Metric], name: str, **labels: str) -> float:
 
 @pytest.fixture(scope="module")
 def traffic(system: System, newcomer: Callable[[str], Api]) -> None:
-    """Let somebody follow somebody, add, list and read, and ask for what is not there."""
-    alice, bob = newcomer("alice"), newcomer("bob")
+    """Let somebody follow, add, list, read, leave, and ask for what is not there."""
+    alice, bob, carol = (newcomer(name) for name in ("alice", "bob", "carol"))
+    assert carol.call("DELETE", "/v1.0/me", json={"confirm": carol.name}).status_code == 200
     bob.follow(alice.name)
     alice.add_link("https://example.org/metrics")
     assert alice.urls() == ["https://example.org/metrics"]
     assert_told(bob, added(alice, "https://example.org/metrics"))
+    # Whoever forgets a person says so to user_svc.
+    for service in ("link_svc", "social_graph_svc"):
+        until(lambda service=service: "rpc_calls_total{" in scraped(service, system))
 
 
 @pytest.mark.parametrize("service", SERVICES)

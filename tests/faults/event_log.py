@@ -3,7 +3,6 @@
 Its services may be killed at an instant: see chassis.failpoints.
 """
 
-import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ import psutil
 
 from embedded.nats import NatsServer
 from embedded.ports import free_port
+from tests import loops
 from tests.e2e.survival import parts
 from tests.e2e.system import System
 from tests.processes import until
@@ -58,7 +58,7 @@ class EventLog(NatsServer):
             finally:
                 await client.close()
 
-        return asyncio.run(connected())
+        return loops.run(connected())
 
     def has_stream(self) -> bool:
         """Tell whether the stream of link events is there; it is made by who needs it first."""
