@@ -57,6 +57,7 @@ def home(public_url: str, providers: dict[str, str], *, development: bool) -> Re
         fill(
             "home.html",
             api=f"{public_url}/v1.0",
+            docs=f"{public_url}/docs",
             sign_in=buttons,
             sign_in_note=DEVELOPMENT if development else ACCOUNT,
             version=metadata.version("delinkcious"),
