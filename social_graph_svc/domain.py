@@ -121,6 +121,11 @@ def check_username(name: str, field: str) -> None:
         raise InvalidInput("invalid_username", f"The {field} is not a user name.", field)
 
 
+def can_be_nobody(text: str) -> bool:
+    """Tell whether a text is given that no user has as a name."""
+    return bool(text) and not _USERNAME.fullmatch(text)
+
+
 def already_following() -> AlreadyExists:
     """Return the answer to a second follow."""
     return AlreadyExists("already_following", "You follow this user already.", "followed")

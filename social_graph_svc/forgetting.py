@@ -16,6 +16,7 @@ from social_graph_svc.models import (
     FollowRow,
     FollowVersionRow,
     ForgottenRow,
+    IdempotencyKey,
     OutboxEvent,
 )
 
@@ -47,6 +48,7 @@ class Forgetting:
             self.session.execute(versions)
             either = or_(BlockRow.blocker == username, BlockRow.blocked == username)
             self.session.execute(delete(BlockRow).where(either))
+            self.session.execute(delete(IdempotencyKey).where(IdempotencyKey.owner == username))
             if self.session.scalar(select(exists().where(_about(removal, username)))):
                 raise Unavailable("events_under_way", "Events wait to be published.")
 

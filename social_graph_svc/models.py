@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, String, Uuid, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.database import idempotency
 from chassis.outbox import OutboxLeaseMixin, OutboxMixin
 
 # Pages go by name: the order must be the same on every server, whatever its locale.
@@ -64,6 +65,12 @@ class ForgottenRow(Base):
     forgotten_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now()
     )
+
+
+class IdempotencyKey(idempotency.KeyMixin, Base):
+    """A write that is done once, and its answer."""
+
+    __tablename__ = "idempotency_keys"
 
 
 class OutboxEvent(OutboxMixin, Base):

@@ -39,6 +39,20 @@ def block(username: str, blocked: str) -> domain.Block:
     return domain.Block(_name(username, "username"), _name(blocked, "blocked"))
 
 
+def unfollow(username: str, followed: str) -> domain.Follow:
+    """Read who follows whom no more; what can be nobody's name is ``not_following``."""
+    if domain.can_be_nobody(_name(followed, "followed")):
+        raise domain.not_following()
+    return follow(username, followed)
+
+
+def unblock(username: str, blocked: str) -> domain.Block:
+    """Read who blocks whom no more; what can be nobody's name is ``not_blocked``."""
+    if domain.can_be_nobody(_name(blocked, "blocked")):
+        raise domain.not_blocked()
+    return block(username, blocked)
+
+
 def pair(viewer: str, username: str) -> tuple[str, str]:
     """Read who looks, empty for nobody we know, at whom; raise ``invalid_username``."""
     who, whom = _name(viewer, "viewer"), _name(username, "username")

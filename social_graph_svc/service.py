@@ -1,9 +1,11 @@
 """Social graph service: who follows whom, and who has blocked whom."""
 
 from nameko.rpc import rpc
+from nameko.timer import timer
 
-from chassis import events, health
+from chassis import config, events, health
 from chassis.database import Store
+from chassis.database.idempotency import FORGET_SECONDS, Write
 from chassis.errors import ServiceError
 from chassis.outbox import EventDispatcher
 from chassis.rpc import ServiceRpc
@@ -21,21 +23,23 @@ class SocialGraphService(health.Health):
     follows: FollowStore = Store(
         FollowStore, Base, events=EventDispatcher("follow-events", OutboxEvent, OutboxLease)
     )
-
     users = ServiceRpc("user_svc")
+    key_hours: int = config.positive_int("IDEMPOTENCY_KEY_HOURS")
 
     @rpc(expected_exceptions=ServiceError)
-    def follow(self, username: str, followed: str) -> None:
+    def follow(self, username: str, followed: str, idempotency_key: str = "") -> None:
         """Follow somebody; raise ``cannot_follow_yourself`` or ``already_following``.
 
         Who has blocked the caller is ``no_such_user``, whom the caller has, ``user_blocked``.
         """
-        self.follows.add(schemas.follow(username, followed))
+        wanted = schemas.follow(username, followed)
+        write = Write.of(username, idempotency_key, "follow", followed)
+        self.follows.keys.once(write, lambda: self.follows.add(wanted), self.key_hours)
 
     @rpc(expected_exceptions=ServiceError)
     def unfollow(self, username: str, followed: str) -> None:
         """Follow somebody no more; raise ``not_following``."""
-        self.follows.remove(schemas.follow(username, followed))
+        self.follows.remove(schemas.unfollow(username, followed))
 
     @rpc(expected_exceptions=ServiceError)
     def get_followers(
@@ -54,14 +58,16 @@ class SocialGraphService(health.Health):
         return schemas.dump(query.page(self.follows.names(query)))
 
     @rpc(expected_exceptions=ServiceError)
-    def block(self, username: str, blocked: str) -> None:
+    def block(self, username: str, blocked: str, idempotency_key: str = "") -> None:
         """Block somebody, so that neither follows the other; raise ``already_blocked``."""
-        self.follows.block(schemas.block(username, blocked))
+        wanted = schemas.block(username, blocked)
+        write = Write.of(username, idempotency_key, "block", blocked)
+        self.follows.keys.once(write, lambda: self.follows.block(wanted), self.key_hours)
 
     @rpc(expected_exceptions=ServiceError)
     def unblock(self, username: str, blocked: str) -> None:
         """Block somebody no more; raise ``not_blocked``."""
-        self.follows.unblock(schemas.block(username, blocked))
+        self.follows.unblock(schemas.unblock(username, blocked))
 
     @rpc(expected_exceptions=ServiceError)
     def get_blocked(
@@ -80,6 +86,11 @@ class SocialGraphService(health.Health):
     def get_profile(self, viewer: str, username: str) -> schemas.ProfileDoc:
         """Say the same, and how many follow the person and are followed by them."""
         return schemas.dump_profile(self.follows.profile(*schemas.pair(viewer, username)))
+
+    @timer(interval=FORGET_SECONDS)
+    def forget_keys(self) -> None:
+        """Delete the idempotency keys that have had their time."""
+        self.follows.keys.forget(self.key_hours)
 
     @events.nats_handler("user-events", durable="follows")
     def on_user_event(self, event: events.Event, sequence: int) -> None:

@@ -10,12 +10,13 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, literal, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from chassis.database.transactions import each_statement_alone
+from chassis.database import idempotency
+from chassis.database.transactions import each_statement_alone, transaction
 from chassis.errors import ServiceError
 from chassis.outbox import Dispatch
 from social_graph_svc import domain
 from social_graph_svc.forgetting import Forgetting
-from social_graph_svc.models import BlockRow, FollowRow, FollowVersionRow
+from social_graph_svc.models import BlockRow, FollowRow, FollowVersionRow, IdempotencyKey
 
 
 class FollowStore(Forgetting):
@@ -24,6 +25,7 @@ class FollowStore(Forgetting):
     def __init__(self, session: Session, dispatch: Dispatch) -> None:
         self.session = session
         self.dispatch = dispatch
+        self.keys = idempotency.Keys(session, IdempotencyKey)
 
     def add(self, follow: domain.Follow) -> None:
         """Keep a follow and tell of it.
@@ -35,7 +37,7 @@ class FollowStore(Forgetting):
         )
         follows = insert(FollowRow).from_select(["follower", "followed"], allowed)
         statement = follows.on_conflict_do_nothing().returning(FollowRow.follower)
-        with self.session.begin():
+        with transaction(self.session):
             version = self._turn(follow.follower)
             if self.session.scalar(statement) is None:
                 raise self._refusal(follow)
@@ -55,7 +57,7 @@ class FollowStore(Forgetting):
         blocks = insert(BlockRow).values(blocker=block.blocker, blocked=block.blocked)
         blocks = blocks.on_conflict_do_nothing()
         both = domain.Follow(*block.pair), domain.Follow(*reversed(block.pair))
-        with self.session.begin():
+        with transaction(self.session):
             self._await_turns(block.blocker, block.blocked)
             if self.session.scalar(blocks.returning(BlockRow.blocker)) is None:
                 raise domain.already_blocked()

@@ -25,11 +25,12 @@ class Blocks:
         scope="write",
         takes=parameters.Blocked,
         refuses=(NotFound("no_such_user"), AlreadyExists("already_blocked")),
+        keyed=True,
     )
     def block(self, call: Call[parameters.Blocked]) -> answers.Done:
         """Block somebody: neither follows the other any more, and they do not find the caller."""
         blocked = clients.known_user(self.users, call.params["blocked"], "blocked")
-        self.social_graph.block(call.username, blocked)
+        self.social_graph.block(call.username, blocked, call.idempotency_key)
         audit.record("blocked", call.request, call.caller, blocked=blocked)
         return DONE
 

@@ -29,11 +29,12 @@ class People:
         scope="write",
         takes=parameters.Followed,
         refuses=(NotFound("no_such_user"), AlreadyExists("already_following")),
+        keyed=True,
     )
     def follow(self, call: Call[parameters.Followed]) -> answers.Done:
         """Follow somebody, whose name may be written in any case."""
         followed = clients.known_user(self.users, call.params["followed"])
-        self.social_graph.follow(call.username, followed)
+        self.social_graph.follow(call.username, followed, call.idempotency_key)
         return DONE
 
     @api(

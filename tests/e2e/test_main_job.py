@@ -227,6 +227,9 @@ def test_following_what_cannot_be_followed_is_refused(newcomer: Newcomer) -> Non
     assert_refused(follow("POST", bob.name), 409, "already_following", "followed")
     assert_refused(follow("POST", bob.name.upper()), 409, "already_following", "followed")
     assert_refused(follow("POST", "nobody-knows"), 404, "no_such_user", "followed")
+    for no_name in ("no name", "ü", "a" * 65):
+        assert_refused(follow("POST", no_name), 404, "no_such_user", "followed")
+        assert_refused(follow("DELETE", no_name), 404, "not_following", "followed")
     assert_refused(follow("POST", alice.name), 400, "cannot_follow_yourself", "followed")
     assert_refused(follow("DELETE", "nobody-knows"), 404, "not_following", "followed")
     alice.unfollow(bob.name)

@@ -12,8 +12,8 @@ from tests.e2e.conftest import MAX_LINKS_PER_USER
 Newcomer = Callable[[str], Api]
 
 URL = "https://safe.example/"
-LINK, LINKS, BULK, FOLLOWING = (
-    f"/v1.0/{path}" for path in ("link", "links", "links/bulk", "following")
+LINK, LINKS, BULK, FOLLOWING, BLOCKED = (
+    f"/v1.0/{path}" for path in ("link", "links", "links/bulk", "following", "blocked")
 )
 
 
@@ -38,6 +38,21 @@ def test_key_is_the_callers_own(alice: Api, newcomer: Newcomer) -> None:
     for person, url in ((alice, URL), (bob, URL + "bob")):
         assert person.call("POST", LINKS, json={"url": url}, headers=key).ok
     assert (alice.urls(), bob.urls()) == ([URL], [URL + "bob"])
+
+
+def test_repeated_follow_and_block_are_done_once(alice: Api, newcomer: Newcomer) -> None:
+    bob = newcomer("bob")
+    for path, field, kept in (
+        (FOLLOWING, "followed", "following"),
+        (BLOCKED, "blocked", "blocked"),
+    ):
+        key = {"Idempotency-Key": field}
+        for _ in range(2):
+            answer = alice.call("POST", path, json={field: bob.name.upper()}, headers=key)
+            assert (answer.status_code, answer.json()) == (200, {"err": ""})
+        assert alice.call("GET", path).json()[kept] == {bob.name: True}
+    other = alice.call("POST", FOLLOWING, json={"followed": bob.name}, headers=key)
+    assert_refused(other, 409, "idempotency_key_reused", "Idempotency-Key")
 
 
 def test_repeated_refusal_is_the_first_and_a_wrong_request_takes_no_key(alice: Api) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from social_graph_svc import domain
+from tests.fakes.link_svc import FakeKeys
 
 
 class FakeFollowStore:
@@ -15,6 +16,7 @@ class FakeFollowStore:
         self.follows: set[domain.Follow] = set()
         self.blocks: set[domain.Block] = set()
         self.versions: Counter[str] = Counter()
+        self.keys = FakeKeys()
 
     def add(self, follow: domain.Follow) -> None:
         relation = self.relation(follow.follower, follow.followed)

@@ -16,6 +16,9 @@ from chassis.outbox import EventDispatcher
 from link_svc import models, schemas
 from link_svc.models import IdempotencyKey, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
+from social_graph_svc import models as graph_models
+from social_graph_svc.domain import Block, Follow
+from social_graph_svc.store import FollowStore
 from tests.integration import service_database
 
 URL = "https://example.com/a"
@@ -162,6 +165,35 @@ def test_session_that_is_killed_before_the_commit_leaves_nothing(engine):
     assert written(engine) == (0, 0, 0)
     add(engine)
     assert written(engine) == (1, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def graph(postgres):
+    with service_database.migrated(postgres, "social_graph_svc", "social_graph_keys") as engine:
+        yield engine
+
+
+def graph_once(engine, what, change, *arguments):
+    session = Session(engine, expire_on_commit=False)
+    dispatcher = EventDispatcher("f", graph_models.OutboxEvent, graph_models.OutboxLease)
+    store = FollowStore(session, dispatcher.dispatch_for(session))
+    write = Write.of("alice", f"a {what}", what, arguments)
+    return store.keys.once(write, lambda: getattr(store, what)(change), hours=24)
+
+
+def test_follow_and_block_are_done_once_with_their_event(graph):
+    changes = (("add", Follow("alice", "bob")), ("block", Block("alice", "bob")))
+    for what, change in changes:
+        for _ in range(3):
+            assert graph_once(graph, what, change) is None
+    tables = (graph_models.FollowRow, graph_models.BlockRow, graph_models.IdempotencyKey)
+    assert [count(graph, table) for table in tables] == [0, 1, 2]
+    assert count(graph, graph_models.OutboxEvent) == 2  # followed, and followed no more
+    assert graph_once(graph, "add", changes[0][1]) is None  # answered as before, and not done
+    with pytest.raises(AlreadyExists) as refusal:
+        graph_once(graph, "add", Follow("alice", "eve"), "another")
+    assert refusal.value.code == "idempotency_key_reused"
+    assert count(graph, graph_models.FollowRow) == 0
 
 
 def age(engine, hours):

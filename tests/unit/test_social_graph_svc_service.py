@@ -16,7 +16,7 @@ def told():
 @pytest.fixture
 def service(told):
     store = FakeFollowStore(lambda *event: told.append(event))
-    return worker_factory(SocialGraphService, follows=store)
+    return worker_factory(SocialGraphService, follows=store, key_hours=24)
 
 
 def test_a_person_follows_and_unfollows(service, told):
@@ -37,6 +37,14 @@ def test_what_cannot_be_is_refused(service, told):
     service.follow("alice", "bob")
     with pytest.raises(AlreadyExists):
         service.follow("alice", "bob")
+
+
+@pytest.mark.parametrize("text", ["no name", "ü", "-a", "a" * 65, "a\n"])
+def test_a_text_that_is_no_name_is_nobody_one_follows_or_blocks(service, text):
+    for call, code in ((service.unfollow, "not_following"), (service.unblock, "not_blocked")):
+        with pytest.raises(NotFound) as refusal:
+            call("alice", text)
+        assert refusal.value.code == code
 
 
 def test_pages_go_on_from_the_token(service):
