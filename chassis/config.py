@@ -89,6 +89,14 @@ def positive_integer(key: str) -> int:
     return int(number)
 
 
+def integer(key: str, least: int, most: int) -> int:
+    """Return a whole number from ``least`` to ``most``."""
+    number = positive_integer(key)
+    if not least <= number <= most:
+        raise ConfigurationError(f"{key} must be {least} to {most}, not {number}")
+    return number
+
+
 def boolean(key: str, default: bool) -> bool:
     """Return true or false, or ``default`` where the value is missing or empty."""
     value = optional(key, default)

@@ -1,7 +1,7 @@
-"""How large things may be: what the services enforce and the public API says.
+"""How large things may be at most: what the services enforce and the public API says.
 
-The tables repeat the limits of a link, so they are no matter of configuration: to change one takes
-a migration. See docs/adr/0021.
+The tables repeat the limits of a link, so that to raise one takes a migration; config.yaml may only
+lower what a request asks for. See docs/adr/0021.
 """
 
 URL_LENGTH = 2048

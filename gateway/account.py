@@ -13,6 +13,13 @@ Result = Mapping[str, Any]
 
 _Kind = Literal["session", "personal"]
 _SCOPES = "read, write or both: a list, or a text with commas"
+_Scope = Annotated[str, Meta(extra_json_schema={"enum": ["read", "write"]})]
+# Only described, and judged by user_svc: msgspec (0.22) frees memory twice where both the list and
+# the text of a union have constraints.
+_SCOPES_TEXT = r"^\s*(read|write)\s*(,\s*(read|write)\s*)*$"
+_NAME = (
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)
 _TokenId = Annotated[
     str, Meta(description="Names a token; it is no secret.", extra_json_schema={"format": "uuid"})
 ]
@@ -30,12 +37,15 @@ class NewToken(TypedDict, total=False):
                 too_long="invalid_name",
                 min_length=1,
                 max_length=100,
+                schema={"pattern": _NAME},
                 examples=["my script"],
             ),
         ]
     ]
     scopes: Annotated[
-        list[str] | str, declared("read, unless said.", must=_SCOPES, examples=[["read", "write"]])
+        Annotated[list[_Scope], Meta(extra_json_schema={"minItems": 1})]
+        | Annotated[str, Meta(extra_json_schema={"pattern": _SCOPES_TEXT})],
+        declared("read, unless said.", must=_SCOPES, examples=[["read", "write"]]),
     ]
     expires_in_days: Annotated[
         int,

@@ -6,18 +6,20 @@
         return answers.links(self.links.get_links(call.username, call.params))
 
 The method runs for callers who are let in, with parameters of the declared type. The same
-declaration is what /openapi.json says of the route. A service needs ``users`` to tell who calls.
+declaration is what /openapi.json says of the route. A service needs ``users`` to tell who calls,
+and ``sizes`` to tell how large requests may be.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Generic, Literal, TypeVar
 
 from chassis import http
 from chassis.errors import AlreadyExists, InvalidInput, ServiceError
 from gateway import answers, auth, parameters
+from gateway.sizes import narrowed
 from gateway.validation import Reader
 
 P = TypeVar("P")
@@ -88,6 +90,7 @@ class Route:
     leads: Leads
     keyed: bool
     conditional: bool
+    anonymous: bool
     handler: Handler
 
     @property
@@ -141,7 +144,8 @@ def route(
     bodies = answers if isinstance(answers, tuple) else (answers,)
     bodies = tuple(each if isinstance(each, Body) else _json(each) for each in bodies)
     refuses += _KEY_REFUSALS if keyed else ()
-    reader: Reader[Any] = Reader(takes if reads else parameters.Nothing)
+    read = takes if reads else parameters.Nothing
+    reader = cache(lambda sizes: Reader[Any](narrowed(read, sizes)))
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
@@ -150,7 +154,7 @@ def route(
             if anonymous and service.anonymous_readers and auth.is_anonymous(request):
                 needed = None
             caller = auth.caller(request, service.users, needed) if needed else auth.NOBODY
-            params = reader.request(request, in_path)
+            params = reader(service.sizes).request(request, in_path)
             return handler(service, Call(request, caller.username, params, caller))
 
         declared = Route(
@@ -163,6 +167,7 @@ def route(
             leads=leads or {},
             keyed=keyed,
             conditional=conditional,
+            anonymous=anonymous,
             handler=handler,
         )
         answer.route = declared  # type: ignore[attr-defined]

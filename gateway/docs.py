@@ -64,6 +64,8 @@ def _operation(path: str, method: str, operation: Json, document: Json) -> Marku
 def _access(operation: Json) -> Markup:
     scopes = [scope for each in operation["security"] for named in each.values() for scope in named]
     words = "A token is needed, with the scope " if scopes else "Nobody need be signed in."
+    if scopes and {} in operation["security"]:
+        words = "Nobody need be signed in; a token, where there is one, needs the scope "
     return Markup('<p class="soft">{}{}</p>').format(
         words, Markup("<code>{}</code>.").format(scopes[0]) if scopes else ""
     )

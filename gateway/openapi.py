@@ -1,6 +1,7 @@
 """The description of the public API: OpenAPI 3.1, made of what the routes declare."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from http import HTTPStatus
 from importlib import metadata
 from inspect import getdoc
@@ -12,6 +13,7 @@ from chassis import errors
 from chassis.status import HTTP_STATUS
 from gateway import answers
 from gateway.api import ALIAS, KEY, PREFIX, Body, Route
+from gateway.sizes import LARGEST, Sizes, narrowed
 from gateway.validation import hints
 
 Json = dict[str, Any]
@@ -85,9 +87,21 @@ _HEALTH: dict[str, tuple[str, int | None]] = {
 }
 
 
-def document(public_url: str, routes: Iterable[Route]) -> Json:
-    """Describe these routes, and the health of the gateway."""
-    declared = list(routes)
+def document(
+    public_url: str,
+    routes: Iterable[Route],
+    sizes: Sizes = LARGEST,
+    anonymous_readers: bool = False,
+) -> Json:
+    """Describe these routes as they are configured, and the health of the gateway."""
+    declared = [
+        replace(
+            route,
+            takes=narrowed(route.takes, sizes),
+            anonymous=route.anonymous and anonymous_readers,
+        )
+        for route in routes
+    ]
     shown = {body.schema for route in declared for body in route.answers if body.schema}
     names = sorted(shown | {answers.Problem, answers.Health}, key=lambda each: each.__name__)
     _, schemas = msgspec.json.schema_components(names, ref_template=_SCHEMAS)
@@ -126,6 +140,7 @@ def _operation(route: Route, schemas: Json) -> Json:
     operation["responses"] |= _refusals(route)
     scopes = [route.scope] if route.scope else []
     operation["security"] = [{"AccessToken": scopes}, {"Bearer": scopes}] if scopes else []
+    operation["security"] += [{}] if route.anonymous else []
     return operation
 
 

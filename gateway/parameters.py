@@ -18,16 +18,18 @@ def declared(
     must: str = "a text",
     wrong: str = "",
     too_long: str = "",
+    key: str = "",
     schema: dict[str, Any] | None = None,
     **limits: Any,
 ) -> Meta:
     """Declare a parameter: a value of another type is refused with ``NAME must be MUST.``
 
     The codes are ``invalid_NAME`` and ``NAME_too_long``, unless ``wrong`` and ``too_long`` say
-    otherwise; ``schema`` is added to the JSON Schema.
+    otherwise; ``schema`` is added to the JSON Schema. ``key`` names the configuration's limit,
+    which may be lower, and is ``{most}`` in ``must``.
     """
-    codes = {"wrong": wrong, "too_long": too_long}
-    extra = {"must": must} | {name: code for name, code in codes.items() if code}
+    says = {"must": must, "wrong": wrong, "too_long": too_long, "key": key}
+    extra = {name: word for name, word in says.items() if word}
     return Meta(description=description, extra=extra, extra_json_schema=schema, **limits)
 
 
@@ -45,7 +47,10 @@ _Description = Annotated[str, Meta(max_length=limits.DESCRIPTION_LENGTH, extra_j
 _Regex = Annotated[
     str,
     Meta(
-        max_length=limits.REGEX_LENGTH, examples=["nats|kafka"], extra_json_schema={"format": "re2"}
+        max_length=limits.REGEX_LENGTH,
+        examples=["nats|kafka"],
+        extra_json_schema={"format": "re2"},
+        extra={"key": "MAX_REGEX_LENGTH"},
     ),
 ]
 _Tag = Annotated[
@@ -84,17 +89,21 @@ _tags = {
 }
 _regex = {"wrong": "invalid_text", "too_long": "regex_too_long"}
 
-Url = Annotated[
-    str,
-    declared(
+
+def _address(**more: str) -> Meta:
+    return declared(
         "The address, kept exactly as it is given: http, https or ftp.",
         wrong="invalid_text",
         min_length=1,
         max_length=limits.URL_LENGTH,
         schema={"format": "uri", "pattern": _URL},
         examples=["https://nats.io/about/"],
-    ),
-]
+        **more,
+    )
+
+
+Url = Annotated[str, _address()]
+NewUrl = Annotated[str, _address(key="MAX_URL_LENGTH")]
 Title = Annotated[
     _Title | None,
     declared("What the link is called; the URL, if this is empty.", wrong="invalid_text"),
@@ -117,7 +126,8 @@ PageSize = Annotated[
     int,
     declared(
         "How many there shall be on a page.",
-        must=f"a whole number from 1 to {limits.LARGEST_PAGE}",
+        must="a whole number from 1 to {most}",
+        key="MAX_PAGE_SIZE",
         ge=1,
         le=limits.LARGEST_PAGE,
         schema={"default": limits.PAGE_SIZE},
@@ -146,7 +156,7 @@ class LinkName(TypedDict):
 class NewLink(TypedDict, total=False):
     """A link to save."""
 
-    url: Required[Url]
+    url: Required[NewUrl]
     title: Title
     description: Description
     tags: Annotated[Tags, declared("The link's tags.", **_tags)]
@@ -173,7 +183,8 @@ class LinkBatch(TypedDict):
             "Each has an `action`: `add` goes with the parameters of POST /v1.0/links, `update`"
             " with those of PUT, and `delete` with a `url`. With a `version`, an update or a"
             " deletion is for the link of this version alone.",
-            must=f"a list of 1 to {limits.BULK_CHANGES} objects",
+            must="a list of 1 to {most} objects",
+            key="MAX_BULK_CHANGES",
             min_length=1,
             max_length=limits.BULK_CHANGES,
             examples=[

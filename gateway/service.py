@@ -16,6 +16,7 @@ from gateway.routes import (
     sign_in,
 )
 from gateway.sign_in import configured, development_server, flow
+from gateway.sizes import ConfiguredSizes, Sizes
 
 _off_or_on = partial(config.boolean, default=False)
 
@@ -37,6 +38,7 @@ class GatewayService(
     name = "gateway"
 
     anonymous_readers: bool = config.Setting(_off_or_on, "ANONYMOUS_READERS")
+    sizes: Sizes = ConfiguredSizes()
     door = door.Door()
     public_url: str = config.Setting(addresses.web_address, "PUBLIC_URL")
     development: bool = development_server.DevelopmentIdentityProvider()

@@ -80,12 +80,14 @@ def hints(declaration: type) -> dict[str, Any]:
 
 def _refusal(name: str, value: Any, hint: Any) -> errors.InvalidInput:
     metas = [part for part in _parts(hint) if isinstance(part, msgspec.Meta)]
-    says = next((meta.extra for meta in metas if meta.extra), {})
+    says = {name: word for meta in metas for name, word in (meta.extra or {}).items()}
     longest = next((meta.max_length for meta in metas if meta.max_length), None)
     if longest and isinstance(value, str) and len(value) > longest:
         message = f"{name} is longer than {longest} characters."
         return errors.InvalidInput(says.get("too_long", f"{name}_too_long"), message, name)
-    message = f"{name} must be {says.get('must', 'a text')}."
+    most = next((meta.le for meta in metas if meta.le), longest)
+    must = says.get("must", "a text").format(most=most)
+    message = f"{name} must be {must}."
     return errors.InvalidInput(says.get("wrong", f"invalid_{name}"), message, name)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypedDict
 
 from chassis.errors import InvalidInput, ServiceError, Unavailable
-from contracts.limits import BULK_CHANGES
+from contracts.limits import BULK_CHANGES, URL_LENGTH
 from link_svc import schemas
 from link_svc.domain import Link
 from link_svc.store import LinkStore
@@ -38,13 +38,13 @@ class _Refused:
 Change = Callable[[LinkStore, int], Link] | _Refused
 
 
-def changes(username: str, documents: Any) -> list[Change]:
+def changes(username: str, documents: Any, longest_url: int = URL_LENGTH) -> list[Change]:
     """Parse the changes; raise ``invalid_changes`` for the list itself."""
     if not isinstance(documents, list | tuple) or not 1 <= len(documents) <= BULK_CHANGES:
         message = f"changes must be a list of 1 to {BULK_CHANGES} objects."
         raise InvalidInput("invalid_changes", message, "changes")
     schemas.owner(username)
-    return [_change(username, each) for each in documents]
+    return [_change(username, each, longest_url) for each in documents]
 
 
 def make(wanted: list[Change], store: LinkStore, quota: int) -> list[ResultDoc]:
@@ -52,22 +52,22 @@ def make(wanted: list[Change], store: LinkStore, quota: int) -> list[ResultDoc]:
     return store.together(lambda: [_result(each, store, quota) for each in wanted])
 
 
-def _change(username: str, document: Any) -> Change:
+def _change(username: str, document: Any, longest_url: int) -> Change:
     try:
         if not isinstance(document, dict):
             raise InvalidInput("invalid_change", "A change must be an object.", "changes")
-        return _parse(username, document)
+        return _parse(username, document, longest_url)
     except InvalidInput as error:
         return _Refused(error)
 
 
-def _parse(username: str, document: dict[str, Any]) -> Change:
+def _parse(username: str, document: dict[str, Any], longest_url: int) -> Change:
     fields: Any = document
     version = document.get("version")
     versions = schemas.versions(None if version is None else [version])
     match document.get("action"):
         case "add":
-            return partial(_add, schemas.new_link(username, fields))
+            return partial(_add, schemas.new_link(username, fields, longest_url))
         case "update":
             return partial(_update, schemas.changes(username, fields), versions)
         case "delete":

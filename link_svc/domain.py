@@ -62,7 +62,7 @@ class LinkKey:
         check_text(self.url, "url")
         if not self.url.strip():
             raise InvalidInput("missing_url", "A link needs a URL.", "url")
-        _check_length(self.url, "url", URL_LENGTH)
+        check_length(self.url, "url", URL_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,9 @@ def check_text(text: str, field: str) -> None:
 def check_words(title: str, description: str) -> None:
     """Raise invalid_text, title_too_long or description_too_long."""
     check_text(title, "title")
-    _check_length(title, "title", TITLE_LENGTH)
+    check_length(title, "title", TITLE_LENGTH)
     check_text(description, "description")
-    _check_length(description, "description", DESCRIPTION_LENGTH)
+    check_length(description, "description", DESCRIPTION_LENGTH)
 
 
 def check_tags(tags: Iterable[str], field: str) -> None:
@@ -218,7 +218,8 @@ def _has_host(parts: SplitResult) -> bool:
     return parts.scheme in SCHEMES and bool(host) and not _NOT_IN_A_HOST.search(host)
 
 
-def _check_length(text: str, field: str, limit: int) -> None:
+def check_length(text: str, field: str, limit: int) -> None:
+    """Raise FIELD_too_long."""
     if len(text) > limit:
         message = f"{field} is longer than {limit} characters."
         raise InvalidInput(f"{field}_too_long", message, field)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
 from chassis.errors import InvalidInput
-from contracts.limits import PAGE_SIZE
+from contracts.limits import PAGE_SIZE, URL_LENGTH
 from link_svc import domain, listing
 from link_svc.domain import LinkDoc as LinkDoc
 from link_svc.visibility import Audience, Visibility
@@ -78,11 +78,13 @@ def key(username: str, url: str) -> domain.LinkKey:
     return domain.LinkKey(_text({"username": username}, "username"), _text({"url": url}, "url"))
 
 
-def new_link(username: str, document: NewLinkDoc) -> domain.NewLink:
+def new_link(username: str, document: NewLinkDoc, longest_url: int = URL_LENGTH) -> domain.NewLink:
     """Parse a link to add."""
     fields = _fields(document)
+    link_key = key(username, _text(fields, "url"))
+    domain.check_length(link_key.url, "url", longest_url)
     return domain.NewLink(
-        key(username, _text(fields, "url")),
+        link_key,
         _text(fields, "title"),
         _text(fields, "description"),
         _tags(fields, "tags"),

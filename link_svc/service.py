@@ -1,5 +1,7 @@
 """Link service: everyone's bookmarks."""
 
+from functools import partial
+
 from nameko.rpc import rpc
 from nameko.timer import timer
 
@@ -8,9 +10,12 @@ from chassis.database import Store
 from chassis.database.idempotency import FORGET_SECONDS, Write
 from chassis.errors import ServiceError
 from chassis.rpc import ServiceRpc
+from contracts.limits import URL_LENGTH
 from link_svc import bulk, schemas
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
+
+_longest_url = partial(config.integer, least=1, most=URL_LENGTH)
 
 
 class LinkService(health.Health):
@@ -23,6 +28,7 @@ class LinkService(health.Health):
     )
     users = ServiceRpc("user_svc")
     quota: int = config.positive_int("MAX_LINKS_PER_USER")
+    longest_url: int = config.Setting(_longest_url, "MAX_URL_LENGTH")
     key_hours: int = config.positive_int("IDEMPOTENCY_KEY_HOURS")
 
     @rpc(expected_exceptions=ServiceError)
@@ -30,7 +36,7 @@ class LinkService(health.Health):
         self, username: str, link: schemas.NewLinkDoc, idempotency_key: str = ""
     ) -> schemas.LinkDoc:
         """Save a link; raise ``invalid_url``, ``link_exists``, ``too_many_links`` and others."""
-        new = schemas.new_link(username, link)
+        new = schemas.new_link(username, link, self.longest_url)
         write = Write.of(username, idempotency_key, "add_link", link)
         return self.links.keys.once(
             write, lambda: schemas.dump(self.links.add(new, quota=self.quota)), self.key_hours
@@ -61,7 +67,7 @@ class LinkService(health.Health):
 
         What cannot be done is said in its result. All are committed together.
         """
-        wanted = bulk.changes(username, changes)
+        wanted = bulk.changes(username, changes, self.longest_url)
         write = Write.of(username, idempotency_key, "change_links", changes)
         return self.links.keys.once(
             write, lambda: bulk.make(wanted, self.links, self.quota), self.key_hours

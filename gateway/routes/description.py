@@ -7,12 +7,15 @@ from werkzeug.wrappers import Response
 
 from gateway import api, docs, openapi, parameters
 from gateway.api import Body, Call, route
+from gateway.sizes import Sizes
 
 
 class Description:
     """Describe the API."""
 
     public_url: str
+    sizes: Sizes
+    anonymous_readers: bool
 
     @route(
         *("GET", "/openapi.json"),
@@ -30,9 +33,9 @@ class Description:
 
     def _document(self) -> openapi.Json:
         service: Any = type(self)
-        return _document(service, self.public_url)
+        return _document(service, self.public_url, self.sizes, self.anonymous_readers)
 
 
 @cache
-def _document(service: Any, public_url: str) -> openapi.Json:
-    return openapi.document(public_url, api.routes(service))
+def _document(service: Any, public_url: str, sizes: Sizes, anonymous: bool) -> openapi.Json:
+    return openapi.document(public_url, api.routes(service), sizes, anonymous_readers=anonymous)

@@ -50,6 +50,16 @@ def test_numbers_may_be_written_as_text():
     assert config.positive_integer("SECONDS") == 3
 
 
+@pytest.mark.parametrize("wrong", [0, 9, 101, 10.5, "many"])
+def test_a_number_may_have_to_be_in_a_range(wrong):
+    settings["SIZE"] = wrong
+    with pytest.raises(ConfigurationError, match="SIZE must be"):
+        config.integer("SIZE", 10, 100)
+    for right in (10, 100):
+        settings["SIZE"] = right
+        assert config.integer("SIZE", 10, 100) == right
+
+
 @pytest.mark.parametrize(
     "wrong", ["nats", "nats://", "nats://a:port", "http://a", "nats://a,b", "nats://:1"]
 )

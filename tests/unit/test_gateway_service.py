@@ -12,7 +12,7 @@ from nameko.testing.services import worker_factory
 from werkzeug.test import EnvironBuilder
 
 from chassis import errors, http
-from gateway import api, clients
+from gateway import api, clients, sizes
 from gateway.service import GatewayService
 from gateway.sign_in import flow
 from link_svc.service import LinkService
@@ -30,6 +30,7 @@ def gateway() -> Any:
         GatewayService,
         public_url=PUBLIC,
         anonymous_readers=False,
+        sizes=sizes.LARGEST,
         development=True,
         sign_in=create_autospec(flow.SignIn, instance=True),
         users=create_autospec(UserService, instance=True),
@@ -247,8 +248,9 @@ def test_follows_are_listed_page_by_page(gateway: Any, side: str) -> None:
 
 def test_follow_uses_the_other_ones_own_spelling(gateway: Any) -> None:
     form = {"followed": "bob", "username": "mallory", "follower": "mallory"}
-    assert gateway.follow(a_request(method="POST", data=form)) == {"err": ""}
-    gateway.social_graph.follow.assert_called_once_with("alice", "Bob")
+    keyed = a_request(method="POST", data=form, headers={"Idempotency-Key": "k"})
+    assert gateway.follow(keyed) == {"err": ""}
+    gateway.social_graph.follow.assert_called_once_with("alice", "Bob", "k")
 
 
 def test_nobody_can_be_followed_who_is_not_there(gateway: Any) -> None:
@@ -369,7 +371,7 @@ def test_block_and_unblock_use_the_other_ones_own_spelling_and_are_audited(
 ) -> None:
     caplog.set_level("INFO", "audit")
     assert gateway.block(a_request(method="POST", data={"blocked": "bob"})) == {"err": ""}
-    gateway.social_graph.block.assert_called_once_with("alice", "Bob")
+    gateway.social_graph.block.assert_called_once_with("alice", "Bob", "")
     assert gateway.unblock(a_request("/?blocked=bob", method="DELETE")) == {"err": ""}
     gateway.social_graph.unblock.assert_called_once_with("alice", "Bob")
     told = [(record.facts["event"], record.facts["actor"]) for record in caplog.records]  # type: ignore[attr-defined]
@@ -419,6 +421,44 @@ def test_home_is_json_for_a_program_and_a_page_for_a_browser(gateway: Any) -> No
         "api": f"{PUBLIC}/v1.0",
     }
     assert gateway.home(a_request(headers=BROWSER)).mimetype == "text/html"
+
+
+def test_limits_that_the_configuration_lowers_hold_and_are_shown(gateway: Any) -> None:
+    gateway.sizes = frozenset({"MAX_PAGE_SIZE": 20, **dict.fromkeys(LOWERED, 30)}.items())
+    links = gateway.get_openapi(a_request(token=""))["paths"]["/v1.0/links"]
+    shown = {each["name"]: each["schema"] for each in links["get"]["parameters"]}
+    assert shown["page_size"]["maximum"] == 20
+    assert shown["title_regex"]["maxLength"] == 30
+    body = links["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["url"]["maxLength"] == 30
+    assert "up to 30 characters" in gateway.get_docs(a_request(token="")).get_data(as_text=True)
+    gateway.links.get_links.return_value = {"links": [], "next_token": ""}
+    assert gateway.get_links(a_request("/?page_size=20"))
+    with pytest.raises(errors.InvalidInput, match="from 1 to 20") as refusal:
+        gateway.get_links(a_request("/?page_size=21"))
+    assert refusal.value.code == "invalid_page_size"
+    long = "https://example.com/" + 20 * "x"
+    for code, handler, params in (
+        ("regex_too_long", gateway.get_links, {"title_regex": 31 * "x"}),
+        ("url_too_long", gateway.add_link, {"url": long}),
+        ("invalid_changes", gateway.change_links, {"changes": 31 * [{}]}),
+    ):
+        with pytest.raises(errors.InvalidInput, match="30") as refusal:
+            handler(a_request(method="POST", json=params))
+        assert refusal.value.code == code
+    gateway.delete_link(a_request(method="POST", json={"url": long}))  # it was added before
+    gateway.links.delete_link.assert_called_once_with("alice", long, None)
+
+
+LOWERED = ("MAX_REGEX_LENGTH", "MAX_URL_LENGTH", "MAX_BULK_CHANGES")
+
+
+@pytest.mark.parametrize("readers", [True, False])
+def test_description_says_where_nobody_need_be_signed_in(gateway: Any, readers: bool) -> None:
+    gateway.anonymous_readers = readers
+    paths = gateway.get_openapi(a_request(token=""))["paths"]
+    assert ({} in paths["/v1.0/users/{name}"]["get"]["security"]) is readers
+    assert {} not in paths["/v1.0/links"]["get"]["security"]
 
 
 def test_docs_show_what_openapi_says(gateway: Any) -> None:
@@ -526,6 +566,13 @@ def test_a_token_is_made_and_shown_once(gateway: Any) -> None:
     gateway.users.add_token.assert_called_once_with("alice", passed)
     gateway.users.get_tokens.return_value = [TOKEN]
     assert gateway.get_tokens(a_request()) == {"err": "", "tokens": [SHOWN]}
+
+
+@pytest.mark.parametrize("scopes", [["read"], ["write", "read"], "write", " read , write "])
+def test_scopes_of_a_token_are_a_list_or_a_text(gateway: Any, scopes: Any) -> None:
+    gateway.users.add_token.return_value = {**TOKEN, "access_token": "dlk_new"}
+    gateway.add_token(a_request(method="POST", json={"name": "ci", "scopes": scopes}))
+    gateway.users.add_token.assert_called_once_with("alice", {"name": "ci", "scopes": scopes})
 
 
 def test_tokens_end_one_by_one_or_all_of_a_kind(gateway: Any) -> None:

@@ -16,7 +16,7 @@ def told():
 @pytest.fixture
 def service(told):
     store = FakeLinkStore(lambda kind, owner, data: told.append((kind, owner, data)))
-    return worker_factory(LinkService, links=store, quota=3, key_hours=24)
+    return worker_factory(LinkService, links=store, quota=3, key_hours=24, longest_url=100)
 
 
 def test_a_link_is_added_listed_changed_and_deleted(service, told):
@@ -32,6 +32,16 @@ def test_a_link_is_added_listed_changed_and_deleted(service, told):
         ("link.updated", "alice"),
         ("link.deleted", "alice"),
     ]
+
+
+def test_url_to_add_may_be_as_long_as_configured(service):
+    for length, code in ((100, ""), (101, "url_too_long")):
+        link = {"url": URL.ljust(length, "x")}
+        (result,) = service.change_links("alice", [{"action": "add", **link}])
+        assert result.get("error", ["", ""])[1] == code
+    with pytest.raises(errors.InvalidInput, match="100") as refusal:
+        service.add_link("alice", link)
+    assert (refusal.value.code, refusal.value.field) == ("url_too_long", "url")
 
 
 def test_pages_follow_each_other(service):
