@@ -45,6 +45,20 @@ def test_tags_come_in_three_shapes(tags, expected):
     assert schemas.new_link("alice", {"url": URL, "tags": tags}).tags == expected
 
 
+LETTERS = st.characters(exclude_categories=("Cc", "Cs"), exclude_characters=",")
+TAGS = st.text(LETTERS, min_size=1, max_size=20).filter(lambda tag: tag == tag.strip())
+
+
+@given(tags=st.sets(TAGS, max_size=8), off=st.sets(TAGS, max_size=4))
+def test_every_form_of_the_same_tags_means_the_same(tags, off):
+    text = ", ".join(sorted(tags)) + " ,"
+    forms = [list(tags), [f" {tag} " for tag in tags] * 2, text]
+    forms.append(dict.fromkeys(off - tags, False) | dict.fromkeys(tags, True))
+    assert [schemas.new_link("alice", {"url": URL, "tags": form}).tags for form in forms] == [
+        tags
+    ] * len(forms)
+
+
 @pytest.mark.parametrize(
     "tags", [5, True, [1], [None], [["a"]], {"a": 1}, {"a": "true"}, [""], ["a,b"], {"a,b": True}]
 )
