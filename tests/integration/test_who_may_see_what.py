@@ -27,6 +27,8 @@ from chassis import http
 from chassis.errors import NotFound, ServiceError, Unavailable
 from chassis.events import Event as CloudEvent
 from chassis.redis import connect
+from contracts import limits
+from gateway import sizes
 from gateway.service import GatewayService
 from link_svc.service import LinkService
 from link_svc.store import LinkStore
@@ -156,6 +158,7 @@ class System:
                 lambda *event: self.told.append((self.on_link_event, event)),
             ),
             quota=99,
+            longest_url=limits.URL_LENGTH,
         )
         self.log = Log()
         self.feeds = Feeds(FeedStore(valkey), self.log, self.graph, LENGTH)
@@ -165,6 +168,7 @@ class System:
             users=self,
             links=self.links,
             social_graph=self.graph,
+            sizes=sizes.LARGEST,
             anonymous_readers=True,
         )
 
