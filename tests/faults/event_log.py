@@ -38,12 +38,21 @@ class EventLog(NatsServer):
             self._file.write_text(text.replace(always, f"{always}\n  max_file_store: {self.limit}"))
 
     def leave_room_for(self, size: int) -> None:
-        """Let the streams grow by so many bytes, and no more."""
+        """Let the streams grow by so many bytes, and no more.
+
+        NATS 2.15 takes a lower limit only when it starts, a higher one also when it reloads.
+        """
 
         async def used(js: Any) -> int:
             return int((await js.account_info()).storage)
 
         self.limit = str(self.operate(used) + size)
+        self.kill()
+        self.start()
+
+    def make_room(self) -> None:
+        """Let the streams grow again, without a restart."""
+        self.limit = "1GB"
         self.prepare()
         assert self.child is not None
         self.child.signal(signal.SIGHUP)

@@ -56,7 +56,8 @@ def test_it_waits_for_its_tables_and_outlives_its_database(users, ready, uri, po
     owner = postgres.uri("user_process", "user_svc_owner")
     service_database.alembic("user_svc", "upgrade", "head", uri=owner)
     until(lambda: ready()["status"] == "ready")
-    token = users.sign_in(BOB)["access_token"]
+    # Nothing here had the client answer NATS meanwhile: it may have to come back first.
+    token = until(lambda: users.sign_in(BOB))["access_token"]
     assert users.verify_token(token)["username"] == "bob"
 
     postgres.stop()
