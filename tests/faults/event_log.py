@@ -87,6 +87,14 @@ class EventLog(NatsServer):
 
         self.operate(change)
 
+    def append(self, author: str, body: bytes) -> None:
+        """Put something into the stream, as if an author's change had written it."""
+
+        async def publish(js: Any) -> None:
+            await js.publish(f"{STREAM}.{author}", body)
+
+        self.operate(publish)
+
     def forget_consumer(self) -> None:
         """Lose all that the stream knows of who has had what: everything is delivered again."""
 

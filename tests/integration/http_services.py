@@ -1,5 +1,7 @@
 """A service for the tests of HTTP entrypoints."""
 
+import contextlib
+
 import eventlet
 from nameko.extensions import DependencyProvider
 from werkzeug.wrappers import Response
@@ -69,3 +71,10 @@ class ToyService(health.Health):
     def sleep(self, request, seconds):
         eventlet.sleep(seconds)
         return {"slept": seconds}
+
+    @http.http("GET", "/hang")
+    def hang(self, request):
+        """Go on for ever, whatever deadline passes."""
+        while True:
+            with contextlib.suppress(Exception, eventlet.Timeout):
+                eventlet.sleep(60)

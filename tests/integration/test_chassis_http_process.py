@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from nameko.cli.utils.config import load_config
+
 from embedded import ports
 from tests.integration.http_server import Server, log, running
-from tests.processes import until
+from tests.processes import ROOT, until
+
+STOP_SECONDS = 25.0
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,22 @@ def test_stop_finishes_what_has_begun_and_exits(tmp_path: Path) -> None:
         began = time.monotonic()
         assert server.process.wait() == 0
         assert time.monotonic() - began < 3
+
+
+def test_stop_ends_while_a_worker_hangs(tmp_path: Path) -> None:
+    """B15: with the grace as it is configured; the others are answered meanwhile."""
+    grace = load_config((ROOT / "config.yaml").read_text())["STOP_GRACE_SECONDS"]
+    with running(tmp_path, STOP_GRACE_SECONDS=grace, EXCHANGE_SECONDS=60) as server:
+        with closing(server.client()) as hung, closing(server.client()) as busy:
+            hung.request("GET", "/hang")
+            busy.request("GET", "/sleep/1.0")
+            server.get("/hello/one")  # who came later is answered: both have begun
+            began = time.monotonic()
+            server.process.signal(signal.SIGTERM)
+            assert busy.getresponse().status == 200
+            assert server.process.wait() == 0
+        assert grace / 2 < time.monotonic() - began < STOP_SECONDS
+        assert "stopping with 1 workers unfinished" in server.process.log.read_text()
 
 
 def refused(server: Server) -> bool:
