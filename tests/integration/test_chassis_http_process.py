@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from nameko.cli.utils.config import load_config
 
 from embedded import ports
