@@ -52,7 +52,11 @@ class Api:
 
     def post(self, path: str, token: str, **parameters: Any) -> Answer:
         """Send parameters as JSON; an answer that says to try again later is obeyed."""
-        return self._patiently("POST", path, token, json.dumps(parameters))
+        return self.call("POST", path, token, **parameters)
+
+    def call(self, method: str, path: str, token: str, **parameters: Any) -> Answer:
+        """Send parameters as JSON by any method that takes a body, as patiently."""
+        return self._patiently(method, path, token, json.dumps(parameters))
 
     def get(self, path: str, token: str, **parameters: Any) -> Answer:
         """Send parameters in the query; an answer that says to try again later is obeyed."""

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from bench import freshness, rpc, trivial
 from bench.aims import ADD, GENERATOR, ONE_BY_ONE, TOGETHER, TRIVIAL
+from bench.count.measure import counts
 from bench.figures import median_of, percentile
 from bench.generator import Sample, drive
 from bench.results import Results, Spread
@@ -60,6 +61,8 @@ class Benchmark:
         results.idle_megabytes = usage.megabytes()
         self._measure(usage)
         results.loaded_megabytes = usage.megabytes()
+        _say("counting round trips")
+        results.counts = counts(self.root)
         _say("calls over the bus")
         results.rpc = rpc.measure(self.root)
 

@@ -1,15 +1,15 @@
 """The results as JSON for programs, and as Markdown for people; tables line up in both worlds."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from bench import aims
+from bench.count import document
 from bench.results import Results
+from bench.tables import Row, table
 from bench.usage import RUNNER
-
-Row = Sequence[str]
 
 
 def write(results: Results, folder: Path) -> str:
@@ -31,15 +31,17 @@ def markdown(results: Results) -> str:
         f"The writer has {results.links:,} links. Medians of several runs; all of it took "
         f"{results.seconds:.0f} s.",
         "## HTTP, over connections that stay open",
-        _table(
+        table(
             ["operation", "connections", "requests/s", "p50 ms", "p99 ms", "errors", "aim"],
             _operations(results),
         ),
         "The trivial server does nothing but answer: that much the load generator itself can do.",
     ]
     if others := list(_others(results)):
-        parts += ["## The rest", _table(["what", "measured", "aim"], others)]
+        parts += ["## The rest", table(["what", "measured", "aim"], others)]
     parts += _by_process(results)
+    if results.counts:
+        parts += ["## What a request costs, in round trips", document.markdown(results.counts)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -116,15 +118,4 @@ def _by_process(results: Results) -> Iterator[str]:
         ]
         cpu = [f"{results.cpu_ms[name].get(process, 0):.2f}" for name in operations]
         rows.append([process, *memory, *cpu])
-    yield _table(["process", "idle MB", "loaded MB", *operations], rows)
-
-
-def _table(titles: Row, rows: Iterable[Row]) -> str:
-    rows = [titles, *rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    lines.insert(1, " | ".join("-" * width for width in widths))
-    return "\n".join(f"| {line} |" for line in lines)
+    yield table(["process", "idle MB", "loaded MB", *operations], rows)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.count.meter import Counts
 from bench.figures import Figure
 
 
@@ -30,6 +31,7 @@ class Results:
     cpu_ms: dict[str, dict[str, float]] = field(default_factory=dict)
     idle_megabytes: dict[str, float] = field(default_factory=dict)
     loaded_megabytes: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, Counts] = field(default_factory=dict)
     start_seconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
 

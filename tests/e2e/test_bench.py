@@ -1,4 +1,7 @@
-"""``make bench QUICK=1``: everything is measured, and nothing fails. How fast is not asked here."""
+"""``make bench QUICK=1``: everything is measured, and nothing fails. How fast is not asked here.
+
+How many round trips each request costs is, and docs/performance.md must have said so.
+"""
 
 import json
 import subprocess
@@ -7,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import aims
+from bench.count import document
+from bench.count.meter import Counts
 from tests.e2e.system import ROOT, System
 
 OPERATIONS = {aims.TRIVIAL, aims.LIST, aims.BY_TAG, aims.NEWS, aims.ADD}
@@ -45,6 +50,9 @@ def test_bench_measures_a_system_of_its_own_and_leaves_nothing_behind(own_system
     assert len(found["start_seconds"]) == 1
     assert {path.name for path in folder.iterdir()} == {"results.json", "results.md"}
     assert (folder / "results.md").read_text() in done.stdout
+    counted = {name: Counts(**counts) for name, counts in found["counts"].items()}
+    stated = document.read(document.DOCUMENT.read_text())
+    assert not list(document.differences(stated, counted)), "see python -m bench.count --write"
 
 
 def test_bench_measures_a_running_system_from_outside(system: System, tmp_path: Path) -> None:
@@ -52,7 +60,7 @@ def test_bench_measures_a_running_system_from_outside(system: System, tmp_path: 
     assert done.returncode == 0, done.stderr
     found = results_in(tmp_path)
     assert set(found["figures"]) == OPERATIONS
-    assert (found["loaded_megabytes"], found["rpc"]) == ({}, {})
+    assert (found["loaded_megabytes"], found["rpc"], found["counts"]) == ({}, {}, {})
 
 
 def test_bench_without_the_system_is_told_in_one_line(own_system: System, tmp_path: Path) -> None:
