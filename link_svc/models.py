@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis import outbox
@@ -63,12 +64,26 @@ class Link(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     revision: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    # The words of the link as it was when updated_at was this; see link_svc.search.filling.
+    words: Mapped[str | None] = mapped_column(TSVECTOR)
+    words_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
         # The URL itself may be 8 kB of UTF-8, and a B-tree takes no key above 2.7 kB.
         Index("links_owner_url_key", "owner", func.md5(url), unique=True),
         Index("links_owner_created_at_idx", "owner", "created_at", "id"),
         Index("links_owner_visibility_idx", "owner", "visibility", "created_at", "id"),
+        Index(
+            "links_words_idx",
+            "words",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        ),
+        Index(
+            "links_without_words_idx",
+            "id",
+            postgresql_where=text("words_at IS DISTINCT FROM updated_at"),
+        ),
     )
 
 

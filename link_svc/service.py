@@ -13,6 +13,7 @@ from chassis.rpc import ServiceRpc
 from contracts.limits import URL_LENGTH
 from link_svc import bulk, schemas
 from link_svc.models import Base, OutboxEvent, OutboxLease
+from link_svc.search.filling import FILL_SECONDS
 from link_svc.store import LinkStore
 
 _longest_url = partial(config.integer, least=1, most=URL_LENGTH)
@@ -82,6 +83,11 @@ class LinkService(health.Health):
     def forget_keys(self) -> None:
         """Delete the idempotency keys that have had their time."""
         self.links.keys.forget(self.key_hours)
+
+    @timer(interval=FILL_SECONDS)
+    def fill_words(self) -> None:
+        """Make links that a release before has written found by searches."""
+        self.links.fill_words()
 
     @rpc(expected_exceptions=ServiceError)
     def get_links(

@@ -2,6 +2,14 @@
 
 from sqlalchemy import text
 
+from link_svc.search.words import in_sql
+
+# What is read of a link: all but its words.
+LINK = (
+    "links.id, owner, url, title, description, tags, status, links.visibility,"
+    " links.created_at, updated_at, revision"
+)
+
 # In each change the owner's row comes first. From then on, until the commit, the owner's other
 # changes wait: the count is exact, the version has no gaps, and the clock, read under that lock
 # and never set back, makes rows visible in the order of their keys, as paging by key needs.
@@ -11,7 +19,7 @@ from sqlalchemy import text
 #
 # A change of which nobody else is told takes no version: readers look for what they lack.
 ADD = text(
-    """
+    f"""
     WITH turn AS (
         INSERT INTO owners AS o
                (owner, link_count, private_count, public_count, version, changed_at)
@@ -32,12 +40,13 @@ ADD = text(
         RETURNING version, changed_at, coalesce(:visibility, default_visibility) AS visibility
     ), link AS (
         INSERT INTO links
-               (owner, url, title, description, tags, visibility, created_at, updated_at)
+               (owner, url, title, description, tags, visibility, created_at, updated_at,
+                words, words_at)
         SELECT :owner, :url, :title, :description, CAST(:tags AS text[]), visibility,
-               changed_at, changed_at
+               changed_at, changed_at, {in_sql(":words", "visibility")}, changed_at
           FROM turn
         ON CONFLICT (owner, md5(url)) DO NOTHING
-        RETURNING *
+        RETURNING {LINK}
     ), tagged AS (
         INSERT INTO link_tags (owner, tag, created_at, link_id, visibility)
         SELECT owner, unnest(tags), created_at, id, visibility FROM link
@@ -48,18 +57,18 @@ ADD = text(
 
 EXISTS = text("SELECT 1 FROM links WHERE owner = :owner AND md5(url) = md5(:url)")
 
-GET = text("SELECT * FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url")
+GET = text(f"SELECT {LINK} FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url")
 
 LOCK = text(
-    """
-    SELECT links.* FROM owners JOIN links USING (owner)
+    f"""
+    SELECT {LINK} FROM owners JOIN links USING (owner)
      WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url
        FOR UPDATE
     """
 )
 
 UPDATE = text(
-    """
+    f"""
     WITH turn AS (
         UPDATE owners
            SET version = version + :told, private_count = private_count + :private,
@@ -71,9 +80,10 @@ UPDATE = text(
         UPDATE links
            SET title = :title, description = :description, tags = CAST(:tags AS text[]),
                visibility = :visibility, updated_at = turn.changed_at,
-               revision = links.revision + 1
+               revision = links.revision + 1,
+               words = {in_sql(":words", "CAST(:visibility AS text)")}, words_at = turn.changed_at
           FROM turn WHERE id = :id
-        RETURNING links.*
+        RETURNING {LINK}
     ), untagged AS (
         DELETE FROM link_tags WHERE link_id = :id AND tag = ANY(CAST(:gone AS text[]))
     ), shown AS (

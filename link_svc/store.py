@@ -15,6 +15,8 @@ from link_svc import models, statements
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Versions, check_version
 from link_svc.forgetting import Forgetting
 from link_svc.listing import Page, Position, Query
+from link_svc.search.filling import Filling
+from link_svc.search.words import Text, tsvector
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 from link_svc.walks import walk
 
@@ -29,7 +31,7 @@ _TURN_SECONDS = 0.01
 T = TypeVar("T")
 
 
-class LinkStore(Forgetting):
+class LinkStore(Forgetting, Filling):
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:
@@ -47,6 +49,7 @@ class LinkStore(Forgetting):
                 title=new.title,
                 description=new.description,
                 tags=sorted(new.tags),
+                words=_words(new.key.owner, new.key.url, new),
                 visibility=new.visibility,
                 quota=quota,
             )
@@ -73,6 +76,7 @@ class LinkStore(Forgetting):
                 title=new.title,
                 description=new.description,
                 tags=list(new.tags),
+                words=_words(new.owner, new.url, new),
                 gone=sorted(set(old.tags) - set(new.tags)),
                 come=sorted(set(new.tags) - set(old.tags)),
                 visibility=new.visibility,
@@ -226,6 +230,10 @@ def _link(row: Row[Any]) -> Link:
         visibility=Visibility(row.visibility),
         version=f"{row.id}-{row.revision}",
     )
+
+
+def _words(owner: str, url: str, link: NewLink | Link) -> str:
+    return tsvector(Text(owner, url, link.title, link.description, link.tags))
 
 
 def _no_such_link() -> NotFound:
