@@ -47,9 +47,9 @@ def changes(username: str, documents: Any, longest_url: int = URL_LENGTH) -> lis
     return [_change(username, each, longest_url) for each in documents]
 
 
-def make(wanted: list[Change], store: LinkStore, quota: int) -> list[ResultDoc]:
+def make(username: str, wanted: list[Change], store: LinkStore, quota: int) -> list[ResultDoc]:
     """Make the changes in one transaction, and say what became of each."""
-    return store.together(lambda: [_result(each, store, quota) for each in wanted])
+    return store.together(username, lambda: [_result(each, store, quota) for each in wanted])
 
 
 def _change(username: str, document: Any, longest_url: int) -> Change:

@@ -71,7 +71,7 @@ class LinkService(health.Health):
         wanted = bulk.changes(username, changes, self.longest_url)
         write = Write.of(username, idempotency_key, "change_links", changes)
         return self.links.keys.once(
-            write, lambda: bulk.make(wanted, self.links, self.quota), self.key_hours
+            write, lambda: bulk.make(username, wanted, self.links, self.quota), self.key_hours
         )
 
     @rpc(expected_exceptions=ServiceError)

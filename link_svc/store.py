@@ -1,14 +1,16 @@
-"""Links in PostgreSQL: one transaction for each change, with its event."""
+"""Links in PostgreSQL: one message for each change, with its event."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, TextClause
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.database import idempotency
-from chassis.database.transactions import each_statement_alone, transaction
+from chassis.database.transactions import each_statement_alone, one_statement, transaction
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
@@ -26,6 +28,8 @@ SCAN_SECONDS = 1.0
 _BATCH_ROWS = 100
 _LARGEST_BATCH_ROWS = 1000
 _TURN_SECONDS = 0.01
+# How often a change looks again at what others have changed meanwhile.
+_TRIES = 3
 
 
 T = TypeVar("T")
@@ -41,61 +45,44 @@ class LinkStore(Forgetting, Filling):
 
     def add(self, new: NewLink, quota: int) -> Link:
         """Add a link; raise link_exists or too_many_links, and leave nothing behind."""
-        with transaction(self.session):
-            row = self._row(
-                statements.ADD,
-                owner=new.key.owner,
-                url=new.key.url,
-                title=new.title,
-                description=new.description,
-                tags=sorted(new.tags),
-                words=_words(new.key.owner, new.key.url, new),
-                visibility=new.visibility,
-                quota=quota,
-            )
-            if row is None or row.id is None:
-                raise self._refusal(new.key, quota)
-            link = _link(row)
-            self._tell(None, link, row.version)
-            return link
+        for _ in range(_TRIES):
+            if link := self._added(new, quota):
+                return link
+            if refusal := self._refusal(new.key, quota):
+                raise refusal
+        raise _link_exists()  # it was there each time, and gone when we asked why
 
     def update(self, changes: Changes, versions: Versions = None) -> Link:
         """Change a link; raise no_such_link, link_changed or too_many_tags.
 
         No change makes no event.
         """
-        with transaction(self.session):
-            id_, old = self._locked(changes.key, versions)
-            new = changes.apply(old)
-            if new == old:
-                return old
-            row = self._row(
-                statements.UPDATE,
-                id=id_,
-                owner=old.owner,
-                title=new.title,
-                description=new.description,
-                tags=list(new.tags),
-                words=_words(new.owner, new.url, new),
-                gone=sorted(set(old.tags) - set(new.tags)),
-                come=sorted(set(new.tags) - set(old.tags)),
-                visibility=new.visibility,
-                **_counts(old.visibility, new.visibility),
-            )
-            assert row is not None
-            new = _link(row)
-            self._tell(old, new, row.version)
-            return new
+        for _ in range(_TRIES):
+            with one_statement(self.session):
+                old = self._row(statements.GET, owner=changes.key.owner, url=changes.key.url)
+            if updated := self._updated(old, changes, versions):
+                return updated
+        with transaction(self.session):  # whoever else changes it has to wait
+            old = self._row(statements.LOCK, owner=changes.key.owner, url=changes.key.url)
+            updated = self._updated(old, changes, versions)
+            assert updated is not None
+            return updated
 
     def delete(self, key: LinkKey, versions: Versions = None) -> Link:
         """Delete a link and return it as it was; raise no_such_link or link_changed."""
-        with transaction(self.session):
-            id_, link = self._locked(key, versions)
-            counts = _counts(link.visibility, None)
-            row = self._row(statements.DELETE, id=id_, owner=link.owner, **counts)
-            assert row is not None
-            self._tell(link, None, row.version)
-            return link
+        with one_statement(self.session):
+            row = self._row(
+                statements.DELETE,
+                owner=key.owner,
+                url=key.url,
+                versions=None if versions is None else sorted(versions),
+                context=self._context(),
+            )
+        if row is None:
+            raise _no_such_link()
+        link = _link(row)
+        check_version(link, versions)  # which then was the statement's condition, too
+        return link
 
     def get(self, key: LinkKey) -> Link:
         """Return a link; raise no_such_link."""
@@ -105,9 +92,10 @@ class LinkStore(Forgetting, Filling):
             raise _no_such_link()
         return _link(row)
 
-    def together(self, do: Callable[[], T]) -> T:
-        """Do several changes in one transaction; each may be refused by itself."""
+    def together(self, owner: str, do: Callable[[], T]) -> T:
+        """Do several changes of an owner's links in one transaction; each may be refused."""
         with transaction(self.session):
+            self.session.execute(statements.LOCK_OWNER, {"owner": owner})
             return do()
 
     def count(self, owner: str, audience: Audience) -> int:
@@ -193,28 +181,68 @@ class LinkStore(Forgetting, Filling):
     def _row(self, statement: TextClause, **values: Any) -> Row[Any] | None:
         return self.session.execute(statement, values).one_or_none()
 
-    def _locked(self, key: LinkKey, versions: Versions) -> tuple[int, Link]:
-        """Return a link and its id; its owner's other changes wait from here on."""
-        row = self._row(statements.LOCK, owner=key.owner, url=key.url)
+    def _added(self, new: NewLink, quota: int) -> Link | None:
+        try:
+            with one_statement(self.session):
+                row = self._row(
+                    statements.ADD,
+                    owner=new.key.owner,
+                    url=new.key.url,
+                    title=new.title,
+                    description=new.description,
+                    tags=sorted(new.tags),
+                    words=_words(new.key.owner, new.key.url, new),
+                    visibility=new.visibility,
+                    quota=quota,
+                    context=self._context(),
+                )
+        except IntegrityError as error:
+            if "links_owner_url_key" in str(error):
+                raise _link_exists() from None
+            raise
+        return _link(row) if row else None
+
+    def _updated(self, row: Row[Any] | None, changes: Changes, versions: Versions) -> Link | None:
+        """Change the link that was read, and return it; None: somebody else has meanwhile."""
         if row is None:
             raise _no_such_link()
-        link = _link(row)
-        check_version(link, versions)
-        return row.id, link
+        old = _link(row)
+        check_version(old, versions)
+        new = changes.apply(old)
+        if new == old:
+            return old
+        with one_statement(self.session):
+            updated = self._row(
+                statements.UPDATE,
+                id=row.id,
+                revision=row.revision,
+                owner=old.owner,
+                title=new.title,
+                description=new.description,
+                tags=list(new.tags),
+                words=_words(new.owner, new.url, new),
+                gone=sorted(set(old.tags) - set(new.tags)),
+                come=sorted(set(new.tags) - set(old.tags)),
+                visibility=new.visibility,
+                event=told(old.visibility, new.visibility),
+                context=self._context(),
+                **_counts(old.visibility, new.visibility),
+            )
+        return _link(updated) if updated else None
 
-    def _tell(self, before: Link | None, after: Link | None, version: int) -> None:
-        """Record the event of a change that has been made, if others are told of it."""
-        event_type = told(_visibility(before), _visibility(after))
-        link = after or before
-        assert link is not None
-        if event_type:
-            data = {"link": link.told(event_type), "version": version}
-            self.dispatch(event_type, link.owner, data)
+    def _context(self) -> str:
+        return json.dumps(self.dispatch.inline())
 
-    def _refusal(self, key: LinkKey, quota: int) -> ServiceError:
-        if self._row(statements.EXISTS, owner=key.owner, url=key.url):
-            return AlreadyExists("link_exists", "You have a link with this URL already.", "url")
-        return LimitExceeded("too_many_links", f"You have {quota} links, the most one can have.")
+    def _refusal(self, key: LinkKey, quota: int) -> ServiceError | None:
+        with one_statement(self.session):
+            why = self._row(statements.REFUSAL, owner=key.owner, url=key.url, quota=quota)
+        assert why is not None
+        if why.exists:
+            return _link_exists()
+        if why.full:
+            message = f"You have {quota} links, the most one can have."
+            return LimitExceeded("too_many_links", message)
+        return None
 
 
 def _link(row: Row[Any]) -> Link:
@@ -240,14 +268,13 @@ def _no_such_link() -> NotFound:
     return NotFound("no_such_link", "You have no link with this URL.", "url")
 
 
-def _visibility(link: Link | None) -> Visibility | None:
-    return link.visibility if link else None
+def _link_exists() -> AlreadyExists:
+    return AlreadyExists("link_exists", "You have a link with this URL already.", "url")
 
 
-def _counts(before: Visibility, after: Visibility | None) -> dict[str, int]:
+def _counts(before: Visibility, after: Visibility) -> dict[str, int]:
     """Return what a change adds to its owner's counters."""
     return {
-        "told": int(told(before, after) != ""),
         "private": (after is Visibility.PRIVATE) - (before is Visibility.PRIVATE),
         "public": (after is Visibility.PUBLIC) - (before is Visibility.PUBLIC),
     }

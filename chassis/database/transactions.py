@@ -20,3 +20,16 @@ def each_statement_alone(session: Session) -> Iterator[None]:
     with session.begin():
         session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield
+
+
+@contextmanager
+def one_statement(session: Session) -> Iterator[None]:
+    """Let the block's statement be a transaction of its own, or part of the one that is open.
+
+    A write of one statement is committed with it, in the same round trip.
+    """
+    if session.in_transaction():
+        yield
+    else:
+        with each_statement_alone(session):
+            yield

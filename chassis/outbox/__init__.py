@@ -15,7 +15,18 @@ from datetime import datetime
 from typing import Any
 
 from nameko.extensions import Extension
-from sqlalchemy import BigInteger, DateTime, Engine, Identity, Table, Text, event, func, insert
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Engine,
+    Identity,
+    Insert,
+    Table,
+    Text,
+    event,
+    func,
+    insert,
+)
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -26,12 +37,6 @@ from chassis.outbox.relay import Relay
 from chassis.outbox.rows import OutboxRows
 from chassis.telemetry import current, metrics
 from chassis.telemetry.measurements import Measurement
-
-# (type, subject, data): add an event to the transaction that is open.
-#
-# The events of one subject are published in the order of their rows' ids. Who needs that to be
-# the order of the commits takes a lock of the subject's own first, in the same transaction.
-Dispatch = Callable[[str, str, dict[str, Any]], None]
 
 # A subject becomes one word of a NATS subject. In another it could never be published.
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]+")
@@ -113,21 +118,10 @@ class EventDispatcher(Extension):
             self._relay.stop()
         self.engine.dispose()
 
-    def dispatch_for(self, session: Session) -> Dispatch:
+    def dispatch_for(self, session: Session) -> "Dispatch":
         """Return the function with which this session's transaction records events."""
 
-        def dispatch(event_type: str, subject: str, data: dict[str, Any]) -> None:
-            if not _SUBJECT.fullmatch(subject):
-                raise ValueError(f"{subject!r} cannot be the subject of an event")
-            if request_id := current.request_id():
-                data = {**data, REQUEST_ID: request_id}  # the relay takes it out again
-            row = {"event_id": uuid.uuid4(), "type": event_type, "subject": subject, "data": data}
-            session.execute(self._insert, row)
-            if _WATCHED not in session.info:
-                session.info[_WATCHED] = True
-                event.listen(session, "after_commit", self._wake)
-
-        return dispatch
+        return Dispatch(session, self._insert, self._wake)
 
     def _wake(self, session: Session) -> None:
         if session.in_nested_transaction():  # SQLAlchemy tells of each savepoint's end, too
@@ -135,6 +129,45 @@ class EventDispatcher(Extension):
         failpoints.reach("outbox-committed")
         if self._relay is not None:
             self._relay.wake()
+
+
+class Dispatch:
+    """Add events to the transaction that is open, or is begun next.
+
+    The events of one subject are published in the order of their rows' ids. Who needs that to be
+    the order of the commits takes a lock of the subject's own first, in the same transaction.
+    """
+
+    def __init__(
+        self, session: Session, insertion: Insert, committed: Callable[[Session], None]
+    ) -> None:
+        self._session = session
+        self._insertion = insertion
+        self._committed = committed
+
+    def __call__(self, event_type: str, subject: str, data: dict[str, Any]) -> None:
+        """Add an event; raise ValueError for a subject that cannot be published."""
+        if not _SUBJECT.fullmatch(subject):
+            raise ValueError(f"{subject!r} cannot be the subject of an event")
+        row = {
+            "event_id": uuid.uuid4(),
+            "type": event_type,
+            "subject": subject,
+            "data": {**data, **self.inline()},
+        }
+        self._session.execute(self._insertion, row)
+
+    def inline(self) -> dict[str, Any]:
+        """Let a statement of the store's own add events, and save a round trip.
+
+        It inserts ``event_id, type, subject, data`` into the table. Return what each ``data`` must
+        hold besides; the relay takes it out again.
+        """
+        if _WATCHED not in self._session.info:
+            self._session.info[_WATCHED] = True
+            event.listen(self._session, "after_commit", self._committed)
+        request_id = current.request_id()
+        return {REQUEST_ID: request_id} if request_id else {}
 
 
 def _table(model: type[OutboxMixin] | type[OutboxLeaseMixin]) -> Table:

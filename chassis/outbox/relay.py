@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 
+import eventlet
 from eventlet.event import Event as Signal
 
 from chassis import backoff, failpoints
@@ -24,6 +25,9 @@ STOP_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 2.0)
 # The lease ends by the database's clock, which we do not see; and a publish takes its time.
 _MARGIN_SECONDS = 0.3
+# While much is written, what comes meanwhile goes together: for us, for the disk of the stream, and
+# for those who read it. After a rest nothing waits.
+PACE_SECONDS = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ class Relay:
         failures = 0
         try:
             while not self._stopped:
+                began = time.monotonic()
                 try:
                     rest = self.turn()
                 except Exception as error:
@@ -68,6 +73,7 @@ class Relay:
                     failures = 0
                     if rest:
                         self._bell.wait(rest)
+                    eventlet.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))
             self._last_turn()
         finally:
             self._done.send(None)
@@ -96,12 +102,14 @@ class Relay:
         full = len(rows) == BATCH_ROWS
         batch = self._publishing.publish(rows, end)
         failpoints.reach("relay-published")
-        self._rows.finish(batch.acknowledged, release=batch.hopeless or not full)
+        more = self._rows.finish(batch.acknowledged, release=batch.hopeless or not full)
         # A subject that fills the table must not keep the others waiting: now it is their turn.
         counts = Counter(row.subject for row in rows)
         self._hogs = frozenset(s for s, n in counts.items() if full and 2 * n > BATCH_ROWS)
         self._learn(batch)
-        return 0.0
+        if full or more or self._hogs:
+            return 0.0
+        return min(IDLE_SECONDS, self._retries.next())
 
     def _last_turn(self) -> None:
         try:

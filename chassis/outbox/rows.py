@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Engine,
     Row,
     Select,
@@ -31,6 +32,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from chassis.database.transactions import each_statement_alone
 
 LEASE_SECONDS = 3.0
 BATCH_ROWS = 500
@@ -47,6 +51,7 @@ class OutboxRows:
         self._name = name
         self._holder = uuid.uuid4().hex
         self._claim = self._claim_statement()
+        self._finish = self._finish_statement()
         self._backlog = self._backlog_statement()
 
     def take(self, skipped: Set[str]) -> Sequence[Row[Any]]:
@@ -54,24 +59,18 @@ class OutboxRows:
 
         Leaves out the rows of the subjects to be skipped.
         """
-        with self._engine.begin() as connection:
-            return connection.execute(self._claim, {"skipped": sorted(skipped)}).all()
+        with Session(self._engine) as session, each_statement_alone(session):
+            return session.execute(self._claim, {"skipped": sorted(skipped)}).all()
 
-    def finish(self, published: list[int], release: bool) -> None:
-        """Delete what is published; give the lease back, or keep it for the next rows."""
-        ids = literal(published, ARRAY(BigInteger))
-        deletion = delete(self._events).where(self._events.c.id == any_(ids))
-        leases = self._leases.c
-        giving_back = (
-            update(self._leases)
-            .where(leases.name == self._name, leases.holder == self._holder)
-            .values(expires_at=func.clock_timestamp())
-        )
-        with self._engine.begin() as connection:
-            if release:
-                connection.execute(giving_back.add_cte(deletion.cte("published")))
-            else:
-                connection.execute(deletion)
+    def finish(self, published: list[int], release: bool) -> bool:
+        """Delete what is published; give the lease back, or keep it for the next rows.
+
+        Return whether there are more. Who comes with a row after that finds the lease free; or has
+        found it taken before, and then the row is one of these.
+        """
+        values = {"published": published, "release": release}
+        with Session(self._engine) as session, each_statement_alone(session):
+            return bool(session.scalar(self._finish, values))
 
     def backlog(self) -> tuple[int, float]:
         """Return how many rows there are, BACKLOG_ROWS at most, and the oldest one's age."""
@@ -85,6 +84,20 @@ class OutboxRows:
         oldest = select(self._events.c.time).order_by(self._events.c.id).limit(1).scalar_subquery()
         age = func.extract("epoch", func.clock_timestamp() - oldest)
         return select(select(func.count()).select_from(some).scalar_subquery(), age)
+
+    def _finish_statement(self) -> Select[Any]:
+        events, leases = self._events.c, self._leases.c
+        ids = bindparam("published", type_=ARRAY(BigInteger))
+        deletion = delete(self._events).where(events.id == any_(ids)).cte("published")
+        giving_back = (
+            update(self._leases)
+            .where(leases.name == self._name, leases.holder == self._holder)
+            .where(bindparam("release", type_=Boolean))
+            .values(expires_at=func.clock_timestamp())
+            .cte("given_back")
+        )
+        more = exists(select(events.id).where(events.id != all_(ids)))
+        return select(more).add_cte(deletion, giving_back)
 
     def _claim_statement(self) -> Select[Any]:
         events, leases = self._events.c, self._leases.c

@@ -78,7 +78,7 @@ class FakeLinkStore:
     def get(self, key: LinkKey) -> Link:
         return self._find(key)[1]
 
-    def together(self, do: Callable[[], Any]) -> Any:
+    def together(self, owner: str, do: Callable[[], Any]) -> Any:
         return do()
 
     def count(self, owner: str, audience: Audience) -> int:

@@ -22,7 +22,7 @@ from link_svc.store import LinkStore
 from link_svc.visibility import Audience, Visibility
 from link_svc.walks import walk
 from tests.fakes.link_svc import FakeLinkStore
-from tests.integration import service_database
+from tests.integration import service_database, told
 
 URL = "https://example.com/a"
 VISIBILITIES = [each.value for each in Visibility]
@@ -49,7 +49,7 @@ class Home:
         self.told.append((event_type, data["link"]))
 
     def store(self) -> LinkStore | FakeLinkStore:
-        return LinkStore(Session(self.engine), self.hear) if self.engine else self.fake
+        return told.link_store(self.engine, self.hear) if self.engine else self.fake
 
     def add(self, url: str = URL, **fields: Any) -> None:
         self.store().add(schemas.new_link("alice", {"url": url, **fields}), quota=999)

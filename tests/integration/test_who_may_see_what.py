@@ -31,7 +31,6 @@ from contracts import limits
 from gateway import sizes
 from gateway.service import GatewayService
 from link_svc.service import LinkService
-from link_svc.store import LinkStore
 from news_svc import schemas
 from news_svc.domain import NewsQuery, Order, Published
 from news_svc.feeds import Feeds
@@ -40,7 +39,7 @@ from news_svc.store import FeedStore
 from social_graph_svc.service import SocialGraphService
 from social_graph_svc.store import FollowStore
 from tests.fakes.news_svc import FakeHistory
-from tests.integration import service_database
+from tests.integration import service_database, told
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = ("Ann", "bob", "cat-3")
@@ -153,9 +152,8 @@ class System:
         )
         self.links = worker_factory(
             LinkService,
-            links=LinkStore(
-                Session(links, expire_on_commit=False),
-                lambda *event: self.told.append((self.on_link_event, event)),
+            links=told.link_store(
+                links, lambda *event: self.told.append((self.on_link_event, event))
             ),
             quota=99,
             longest_url=limits.URL_LENGTH,
