@@ -21,6 +21,7 @@ MOST_TOKENS = 10_000
 HSTS = "max-age=31536000"
 _SIGN_IN_PATHS = ("/login", "/login/authorized")
 _VERDICT = "gateway.verdict"
+_TOKEN = "gateway.token"  # noqa: S105 - where a request keeps what stands for its token
 
 _REFUSED = metrics.counter(
     "rate_limited", "Requests that came too often, by the limit that refused them.", "limit"
@@ -42,6 +43,7 @@ class Limits:
     def admit(self, request: Request) -> Response | None:
         """Return 429 to whoever comes too often."""
         now, address, token = time.time(), proxies.network(request.client), _token(request)
+        request.environ[_TOKEN] = token
         verdict = None
         failures = self._rates["failures"]
         if failures and token and token not in self._good:
@@ -56,8 +58,9 @@ class Limits:
     def answered(self, request: Request, response: Response) -> None:
         """Tell how much is left; count a token that is none."""
         if verdict := request.environ[_VERDICT]:
-            response.headers.extend(verdict.headers())
-        token = _token(request)
+            for name, text in verdict.headers().items():
+                response.headers.add(name, text)
+        token = request.environ[_TOKEN]
         if not token:
             return
         if auth.CALLER in request.environ:
@@ -120,7 +123,7 @@ class Door(DependencyProvider):
 
 def _token(request: Request) -> bytes:
     """Return what stands for the request's token, or nothing; a malformed one stands for itself."""
-    if not ("Access-Token" in request.headers or "Authorization" in request.headers):
+    if auth.is_anonymous(request):
         return b""
     try:
         given = auth.token(request)

@@ -9,13 +9,13 @@ response; it raises the kinds of ``chassis.errors``. What is asked beyond that i
 worker begins.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import eventlet
+import msgspec
 from eventlet.event import Event
 from nameko.web.handlers import HttpRequestHandler
 from werkzeug.routing import Rule
@@ -73,10 +73,9 @@ class HttpHandler(HttpRequestHandler):
             result = self._run(request)
         except Exception as exc:
             return problems.of_exception(exc)
-        response = self.response_from_result(result)
-        if request.method in ("GET", "HEAD") and not isinstance(result, Response):
-            return unchanged.judge(request, response)
-        return response
+        if isinstance(result, Response):
+            return result
+        return unchanged.judge(request, self._document(result, request.method in unchanged.READS))
 
     def _run(self, request: Request) -> Any:
         args, kwargs = self.get_entrypoint_parameters(request)
@@ -96,16 +95,15 @@ class HttpHandler(HttpRequestHandler):
             self.container._worker_threads[worker_ctx].link(_ended, done)
             return done.wait()
 
-    def response_from_result(self, result: Any) -> Response:
+    def _document(self, result: Any, is_read: bool) -> Response:
         """Return a mapping as JSON, with its own status and headers if they are given."""
-        if isinstance(result, Response):
-            return result
         status, body, *more = result if isinstance(result, tuple) else (200, result)
         if not isinstance(body, Mapping):
             raise TypeError(f"{self.method_name} must return a mapping or a Response")
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        headers = more[0] if more else None
-        return Response(text + "\n", status, headers, content_type="application/json")
+        text = msgspec.json.encode(body) + b"\n"
+        headers = unchanged.validators(text) if is_read and status == 200 else {}
+        headers.update(more[0] if more else {})
+        return Response(text, status, headers, content_type="application/json")
 
 
 def _busy() -> Unavailable:

@@ -1,91 +1,136 @@
-"""One client's connection: requests in through ``wire``, answers out through eventlet."""
+"""One client's connection: requests in through ``wire``, answers out through ``answer``."""
 
 import re
+from contextlib import closing
+from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
 
 import eventlet
-from eventlet import greenio, wsgi
+from eventlet import greenio
 from eventlet.green import socket
 from eventlet.hubs import get_hub
-from werkzeug.wrappers import Response
 
-from chassis.http.head import Head, Refusal, body_length
+from chassis.http.head import Head, Limits, Refusal, body_length
 from chassis.http.wire import Reader
+from chassis.http.wsgi import App
 
-# Beside eventlet's states: a request has begun to arrive.
-STATE_READING = "reading"
+# Where a connection is: it waits for a request, reads one, answers it, or is about to be closed.
+IDLE, READING, ANSWERING, CLOSED = "idle", "reading", "answering", "closed"
 _FRAMING = ("content-length", "transfer-encoding", "expect")
 _LINGER_SECONDS = 1.0
+_OPTIONS = re.compile(r"[ \t]*,[ \t]*")
+# What PEP 3333 wants of an environ beside what the request says.
+_ENVIRON = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
 
 
-def raw_answer(response: Response) -> bytes:
-    """Return ``response`` as the bytes of the last answer on its connection."""
-    body = response.get_data()
-    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {text}" for name, text in response.headers)]
-    return "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + body
+@dataclass
+class Serving:
+    """What all connections of a server share."""
+
+    app: App
+    limits: Limits
+    read_seconds: float
+    exchange_seconds: float
+    idle_seconds: float
+    environ: dict[str, Any]
+    keeps: bool = True  # whether a connection may wait for its next request
+
+    @classmethod
+    def at(cls, address: tuple[str, int], **settings: Any) -> "Serving":
+        """Serve at an address."""
+        environ = {**_ENVIRON, "SERVER_NAME": address[0], "SERVER_PORT": str(address[1])}
+        return cls(environ=environ, **settings)
 
 
-class Connection(wsgi.HttpProtocol):
-    """eventlet's connection with its own strict reader in front.
+class Connection:
+    """A client, from its first request to its last.
 
     A request is read whole, its body too, before anything is done about it: so a slow client
     costs a green thread and at most MAX_BODY_BYTES, and never a worker.
     """
 
-    def setup(self) -> None:
-        """Prepare to read."""
-        super().setup()
-        self.capitalize_response_headers = False
-        self.reader = Reader(self.connection, self.server.limits)
-        self.answered = 0
+    def __init__(self, sock: Any, address: Any, serving: Serving) -> None:
+        self.sock = sock
+        self.address = address
+        self.state = IDLE
+        self._serving = serving
+        self._reader = Reader(sock, serving.limits)
+        self._answered = 0
 
-    def handle_one_request(self) -> None:
-        """Read one request and answer it; set ``close_connection`` when it was the last."""
-        self.close_connection = True
+    def serve(self) -> None:
+        """Answer requests until the client, or we, have had enough."""
+        while self._serve_one() and self.state != CLOSED:
+            self.state = IDLE
+
+    def close(self) -> None:
+        """Let nothing more be said, by whoever is at it."""
+        self.state = CLOSED
+        greenio.shutdown_safe(self.sock)
+
+    def _serve_one(self) -> bool:
+        """Read a request and answer it; return whether there may be another one."""
         try:
             request = self._read()
         except Refusal as refusal:
             self._refuse(refusal)
-            return
+            return False
         except OSError:
-            return
+            return False
         if request is None:
-            return
+            return False
         head, body = request
-        self.conn_state[2] = wsgi.STATE_REQUEST
-        self._adopt(head)
-        self.environ = self._environ(head, body)
-        self.application = self.server.app
+        self.state = ANSWERING
         timer = get_hub().schedule_call_global(
-            self.server.exchange_seconds, greenio.shutdown_safe, self.connection
+            self._serving.exchange_seconds, greenio.shutdown_safe, self.sock
         )
         try:
-            self.handle_one_response()
+            keeps = self._answer(head, body)
         finally:
             timer.cancel()
-        self.answered += 1
+        self._answered += 1
+        return keeps
 
     def _read(self) -> tuple[Head, bytes] | None:
         """Return the next request, or None when the client has nothing more to say."""
-        seconds = self.server.read_seconds
-        if not self.reader.buffer:
-            alive = False
-            with eventlet.Timeout(self.server.idle_seconds if self.answered else seconds, False):
-                alive = self.reader.receive()
-            if not alive:
-                return None
-        self.conn_state[2] = STATE_READING
-        with eventlet.Timeout(seconds, _timed_out()):
-            head = self.reader.head()
+        reader, seconds = self._reader, self._serving.read_seconds
+        if not reader.buffer and not self._begins():
+            return None
+        self.state = READING
+        # Mostly it is all there, and needs no clock.
+        if reader.has_head():
+            head = reader.head()
+        else:
+            with eventlet.Timeout(seconds, _timed_out()):
+                head = reader.head()
         length = body_length(head)
         if length == 0:
             return head, b""
         self._continue(head, length)
+        if reader.has(length):
+            return head, reader.body(length)
         with eventlet.Timeout(seconds, _timed_out()):
-            return head, self.reader.body(length)
+            return head, reader.body(length)
+
+    def _begins(self) -> bool:
+        """Wait for the first bytes of a request; return False if there are none in time."""
+        serving = self._serving
+        self.sock.settimeout(serving.idle_seconds if self._answered else serving.read_seconds)
+        try:
+            return self._reader.receive()
+        except TimeoutError:
+            return False
+        finally:
+            self.sock.settimeout(None)
 
     def _continue(self, head: Head, length: int | None) -> None:
         """Ask for the body where the client waits to be asked."""
@@ -96,36 +141,30 @@ class Connection(wsgi.HttpProtocol):
             raise Refusal(
                 HTTPStatus.EXPECTATION_FAILED, "expectation_failed", "Expect 100-continue."
             )
-        self.reader.check_length(length)
-        self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._reader.check_length(length)
+        self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _adopt(self, head: Head) -> None:
-        """Set what eventlet's half wants to know of the request."""
-        options = set(re.split(r"[ \t]*,[ \t]*", ",".join(head.all("connection")).lower()))
-        self.command = head.method
-        self.request_version = head.version
-        self.requestline = f"{head.method} {head.version}"
-        keep = "close" not in options and (head.version == "HTTP/1.1" or "keep-alive" in options)
-        self.close_connection = not keep
-        self.headers = {"Connection": "keep-alive" if "keep-alive" in options and keep else ""}
+    def _answer(self, head: Head, body: bytes) -> bool:
+        """Have a request answered and send that; return whether the connection goes on."""
+        asked, wishes = _wishes(head)
+        answer = self._serving.app.answer(self._environ(head, body))
+        keeps = wishes and self._serving.keeps and self.state != CLOSED and not answer.ends
+        says = ("keep-alive" if asked else "") if keeps else "close"
+        with closing(answer):
+            answer.send(self.sock, says)
+        return keeps
 
     def _environ(self, head: Head, body: bytes) -> dict[str, Any]:
         path, _, query = head.target.partition("?")
-        source = BytesIO(body)
         environ: dict[str, Any] = {
-            **self.server.get_environ(),
+            **self._serving.environ,
             "REQUEST_METHOD": head.method,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": unquote(path, "latin-1"),
+            "PATH_INFO": unquote(path, "latin-1") if "%" in path else path,
             "QUERY_STRING": query,
             "SERVER_PROTOCOL": head.version,
-            "SERVER_NAME": self.server.address[0],
-            "SERVER_PORT": str(self.server.address[1]),
-            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_ADDR": self.address[0],
             "CONTENT_LENGTH": str(len(body)),
-            "wsgi.input": source,
-            "eventlet.input": wsgi.Input(source, len(body), self.connection),
-            "eventlet.posthooks": [],
+            "wsgi.input": BytesIO(body),
         }
         for name, texts in head.headers.items():
             # An underscore would make two different names one key (eventlet drops them too).
@@ -137,15 +176,25 @@ class Connection(wsgi.HttpProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Say why, and close without the reset that would take the answer away."""
-        self.conn_state[2] = wsgi.STATE_REQUEST
+        self.state = ANSWERING
         with eventlet.Timeout(_LINGER_SECONDS, False):
             try:
-                self.connection.sendall(raw_answer(self.server.app.refuse(refusal)))
-                self.connection.shutdown(socket.SHUT_WR)
-                while self.connection.recv(65536):
+                self._serving.app.refuse(refusal).send(self.sock, "close")
+                self.sock.shutdown(socket.SHUT_WR)
+                while self.sock.recv(65536):
                     pass
             except OSError:
                 return
+
+
+def _wishes(head: Head) -> tuple[bool, bool]:
+    """Return whether a request asks for keep-alive by name, and whether there may be another."""
+    given = head.all("connection")
+    if not given:
+        return False, head.version == "HTTP/1.1"
+    options = set(_OPTIONS.split(",".join(given).lower()))
+    asked = "keep-alive" in options
+    return asked, "close" not in options and (asked or head.version == "HTTP/1.1")
 
 
 def _timed_out() -> Refusal:

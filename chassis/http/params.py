@@ -28,9 +28,10 @@ def params(request: Request, lists: Collection[str] = ()) -> dict[str, Any]:
     ``invalid_text`` and ``repeated_parameter`` (InvalidInput), or UnsupportedMediaType.
     """
     found = _query(request, lists)
-    body = request.get_data(cache=True, parse_form_data=False)
-    if body:
-        found.update(_body(request, body, lists))
+    if request.environ.get("CONTENT_LENGTH") != "0":
+        body = request.get_data(cache=True, parse_form_data=False)
+        if body:
+            found.update(_body(request, body, lists))
     for name, value in found.items():
         _check(name, "body")
         _check(value, name)
@@ -65,7 +66,8 @@ def _multipart(request: Request) -> Iterable[tuple[str, str]]:
     if request.files:
         request.close()  # or the files stay open until they are collected
         raise UnsupportedMediaType
-    return request.form.items(multi=True)
+    # A part without a name is no parameter.
+    return ((name, text) for name, text in request.form.items(multi=True) if name is not None)
 
 
 def _decode(raw: bytes, field: str) -> str:

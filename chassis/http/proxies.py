@@ -9,6 +9,7 @@ of X-Forwarded-For and Forwarded only the one that our proxies are known to writ
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from nameko.exceptions import ConfigurationError
@@ -58,6 +59,7 @@ class Proxies:
         return match[1].strip('"') if match else ""
 
 
+@lru_cache(maxsize=1024)
 def network(address: str) -> str:
     """Return what one client is known by: its address, or the /64 that its IPv6 address is in."""
     found = _address(address)

@@ -45,5 +45,11 @@ class Traffic:
         if code := getattr(response, "problem", ""):
             metrics.series(_PROBLEMS, self.service, code, status).inc()
         if self._logs and route not in self._quiet:
-            facts = {"method": method, "route": route, "status": response.status_code}
-            _log.info("answered", extra={**facts, "milliseconds": round(1000 * (seconds or 0), 1)})
+            facts = {
+                "method": method,
+                "route": route,
+                "status": response.status_code,
+                "milliseconds": round(1000 * (seconds or 0), 1),
+                "can_wait": True,
+            }
+            _log.info("answered", extra=facts)

@@ -5,21 +5,26 @@ import hashlib
 
 from werkzeug.wrappers import Request, Response
 
+READS = ("GET", "HEAD")
 # Whoever keeps an answer asks each time whether it still holds, and keeps it for one caller alone.
 CACHE_CONTROL = "private, no-cache"
 VARY = ("Access-Token", "Authorization", "Accept")
 
 
+_VARY = ", ".join(VARY)
+
+
+def validators(body: bytes) -> dict[str, str]:
+    """Return the fields with which a caller may ask whether they have this body already."""
+    return {"ETag": f'"{_digest(body)}"', "Cache-Control": CACHE_CONTROL, "Vary": _VARY}
+
+
 def judge(request: Request, response: Response) -> Response:
-    """Give a good answer its ETag, and shorten it to 304 if the caller names that."""
-    if response.status_code != 200:
+    """Shorten a good answer to a reader to 304, if the caller names its ETag."""
+    asked = request.method in READS and "HTTP_IF_NONE_MATCH" in request.environ
+    if not asked or response.status_code != 200:
         return response
-    if "ETag" not in response.headers:
-        response.set_etag(_digest(response.get_data()))
-    response.headers.setdefault("Cache-Control", CACHE_CONTROL)
-    response.vary.update(VARY)
-    etag = response.get_etag()[0] or ""
-    if "If-None-Match" in request.headers and request.if_none_match.contains_weak(etag):
+    if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
         response.status_code = 304
         response.set_data(b"")
         del response.headers["Content-Type"], response.headers["Content-Length"]

@@ -11,14 +11,13 @@ from http import HTTPStatus
 from typing import Any
 
 import eventlet
-from eventlet import greenio, wsgi
 from eventlet.event import Event
 from eventlet.green import socket
 from nameko.exceptions import ConfigurationError
 from nameko.web.server import WebServer as NamekoWebServer
 
 from chassis import config
-from chassis.http.connection import STATE_READING, Connection, raw_answer
+from chassis.http.connection import IDLE, READING, Connection, Serving
 from chassis.http.door import Door
 from chassis.http.head import Limits, Refusal
 from chassis.http.traffic import Traffic
@@ -32,7 +31,7 @@ BACKLOG = 256
 # request on each is answered, with ``Connection: close``, instead of being lost on its way.
 LAST_REQUEST_SECONDS = 1.0
 # A connection that waits for its client makes room for a new one when there are too many.
-_WAITING = (wsgi.STATE_IDLE, STATE_READING)
+_WAITING = (IDLE, READING)
 _EXHAUSTED_SECONDS = 0.1
 _POLL_SECONDS = 0.01
 _FULL = Refusal(
@@ -51,7 +50,7 @@ class WebServer(NamekoWebServer):
         self.pages: list[Page] = []
         self.door = Door()  # another one may be hung in ``setup()``
         self._starting = False
-        self._connections: dict[int, list[Any]] = {}
+        self._connections: dict[Connection, None] = {}  # in the order in which they came
         self._drained: Event | None = None
 
     def add_page(self, page: Page) -> None:
@@ -111,25 +110,21 @@ class WebServer(NamekoWebServer):
     def start(self) -> None:
         """Begin to accept connections."""
         self._starting = True
-        self._serv = self.get_wsgi_server(self._sock, self.get_wsgi_app())
+        self._serving = Serving.at(
+            self._sock.getsockname(),
+            app=self.get_wsgi_app(),
+            limits=self.limits,
+            read_seconds=self.read_seconds,
+            exchange_seconds=self.exchange_seconds,
+            idle_seconds=self.idle_seconds,
+        )
         self._gt = self.container.spawn_managed_thread(self.run)
 
     def get_wsgi_app(self) -> App:
-        """Return the application with the routes of all entrypoints and pages."""
+        """Return what answers: the routes of all entrypoints and pages."""
         providers = [*self._providers, *self.pages]
         quiet = {page.path for page in self.pages}
         return App(providers, Traffic(self.container.service_name, self.logs, quiet), self.door)
-
-    def get_wsgi_server(self, sock: Any, wsgi_app: App, **_: Any) -> wsgi.Server:
-        """Return what eventlet's half of a connection asks for its settings."""
-        server = wsgi.Server(
-            sock, sock.getsockname(), wsgi_app, protocol=Connection, debug=False, log_output=False
-        )
-        server.limits = self.limits
-        server.read_seconds = self.read_seconds
-        server.exchange_seconds = self.exchange_seconds
-        server.idle_seconds = self.idle_seconds
-        return server
 
     def run(self) -> None:
         """Accept connections until the thread is killed."""
@@ -157,40 +152,36 @@ class WebServer(NamekoWebServer):
     def _admit(self, sock: Any, address: Any) -> None:
         if len(self._connections) >= self.max_connections and not self._evict(_WAITING):
             with contextlib.closing(sock), contextlib.suppress(OSError):
-                sock.sendall(raw_answer(self._serv.app.refuse(_FULL)))
+                self._serving.app.refuse(_FULL).send(sock, "close")
             return
-        state = [address, sock, wsgi.STATE_IDLE]
-        self._connections[id(state)] = state
-        eventlet.spawn_n(self.process_request, state)
+        connection = Connection(sock, address, self._serving)
+        self._connections[connection] = None
+        eventlet.spawn_n(self._serve, connection)
 
     def _evict(self, states: Collection[str]) -> bool:
         """Close a connection in one of ``states``; return False if there is none.
 
         The oldest of the address that has the most, so that nobody crowds out others.
         """
-        waiting = [state for state in self._connections.values() if state[2] in states]
+        waiting = [each for each in self._connections if each.state in states]
         if not waiting:
             return False
-        held = Counter(state[0][0] for state in waiting)
-        self._close(max(waiting, key=lambda state: held[state[0][0]]))
+        held = Counter(each.address[0] for each in waiting)
+        max(waiting, key=lambda each: held[each.address[0]]).close()
         return True
 
-    @staticmethod
-    def _close(state: list[Any]) -> None:
-        state[2] = wsgi.STATE_CLOSE
-        greenio.shutdown_safe(state[1])
-
-    def process_request(self, state: list[Any], address: Any = None) -> None:
+    def _serve(self, connection: Connection) -> None:
         """Serve one connection to its end; no fault of it may reach the container."""
         try:
-            Connection(state, self._serv)
+            connection.serve()
         except (OSError, eventlet.Timeout):
             _log.debug("a client left")
         except Exception:
             _log.exception("connection failed")
         finally:
-            state[1].close()
-            del self._connections[id(state)]
+            connection.close()
+            connection.sock.close()
+            del self._connections[connection]
 
     def drain(self, last_request_seconds: float = LAST_REQUEST_SECONDS) -> None:
         """Take no new connection, answer what has been asked, and return when all are closed."""
@@ -202,7 +193,7 @@ class WebServer(NamekoWebServer):
         self._drained = Event()
         try:
             if self._starting:
-                self._serv.keepalive = False
+                self._serving.keeps = False
                 # A thread that failed is killing the container: killed itself, it would stop there.
                 if self._is_accepting:
                     self._gt.kill()
@@ -222,11 +213,11 @@ class WebServer(NamekoWebServer):
     def _finish(self, began: float, last_request_seconds: float) -> None:
         while self._connections and (spent := time.monotonic() - began) < self.grace_seconds:
             if spent >= last_request_seconds:
-                while self._evict((wsgi.STATE_IDLE,)):
+                while self._evict((IDLE,)):
                     pass
             eventlet.sleep(_POLL_SECONDS)
-        for state in list(self._connections.values()):
-            self._close(state)
+        for connection in list(self._connections):
+            connection.close()
 
     def stop(self) -> None:
         """Stop, once every entrypoint has: those drain the server before their workers end."""

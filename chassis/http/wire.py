@@ -38,6 +38,14 @@ class Reader:
         if not self.receive():
             raise ConnectionResetError("closed in the middle of a request")
 
+    def has_head(self) -> bool:
+        """Tell whether a whole head has been received."""
+        return self._end_of_head() >= 0
+
+    def has(self, length: int | None) -> bool:
+        """Tell whether a body of this length has been received; of one in chunks, nobody knows."""
+        return length is not None and len(self.buffer) >= length
+
     def head(self) -> Head:
         """Read up to the empty line and parse it; raise Refusal."""
         while (end := self._end_of_head()) < 0:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
+from random import getrandbits
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
 
 REQUEST_ID = "request_id"
 
@@ -33,7 +33,7 @@ def request_id() -> str:
 
 def new_request_id() -> str:
     """Return an id that no other request has."""
-    return uuid4().hex
+    return f"{getrandbits(128):032x}"  # found sooner than a UUID; it is no secret
 
 
 def checked_request_id(given: Any) -> str:

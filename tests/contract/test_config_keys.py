@@ -22,7 +22,9 @@ RUNNERS = {"DATA_DIR", "EMBEDDED"}
 # May be left out of config.yaml; see where they are read.
 OPTIONAL = {"ACCESS_LOG", "DB_SET_TIMEOUTS"}
 # Looks like a key, and is WSGI's.
-WSGI = {"PATH_INFO", "QUERY_STRING", "REMOTE_ADDR"}
+WSGI = {"CONTENT_LENGTH", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "SERVER_PROTOCOL"} | {
+    f"HTTP_{name}" for name in ("ACCESS_TOKEN", "AUTHORIZATION", "TRACEPARENT", "X_REQUEST_ID")
+}
 
 
 def keys_read(path: Path) -> Iterator[str]:

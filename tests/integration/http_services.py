@@ -16,6 +16,13 @@ class Context(DependencyProvider):
         return worker_ctx.data
 
 
+def _pieces(number):
+    for each in range(number):
+        if each == 3:
+            raise ValueError("there is no fourth piece")
+        yield f"piece {each};"
+
+
 class ToyService(health.Health):
     """Answers, refuses, crashes, sleeps."""
 
@@ -42,6 +49,15 @@ class ToyService(health.Health):
     @http.http("GET", "/page")
     def page(self, request):
         return Response("<p>", content_type="text/html", headers={"Cache-Control": "public"})
+
+    @http.http("GET", "/pieces/<int:number>")
+    def pieces(self, request, number):
+        """Answer in so many pieces, and break after three."""
+        return Response(_pieces(number), content_type="text/plain")
+
+    @http.http("GET", "/odd")
+    def odd(self, request):
+        return Response("", headers={"X-Odd": "\N{SNOWMAN}"})
 
     @http.http("GET", "/big/<int:size>")
     def big(self, request, size):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.http_server import Server, running
+from tests.integration.http_server import Answer, Server, running
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +172,48 @@ def test_connection_is_kept(server: Server) -> None:
 
 def test_large_answer_arrives_whole(server: Server) -> None:
     assert len(server.get("/big/3000000").json["text"]) == 3000000
+
+
+def test_answer_of_unknown_length_comes_in_chunks(server: Server) -> None:
+    with closing(server.client()) as client:
+        for _ in range(2):  # on the same connection
+            client.request("GET", "/pieces/2")
+            answer = Answer(client.getresponse())
+            assert answer.headers["Transfer-Encoding"] == "chunked"
+            assert answer.body == b"piece 0;piece 1;"
+            assert client.sock is not None
+    assert server.get("/pieces/2", "HEAD").body == b""
+
+
+def test_answer_that_breaks_off_is_not_taken_for_whole(server: Server) -> None:
+    raw = server.talk(b"GET /pieces/9 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert b"piece 2;" in raw
+    assert not raw.endswith(b"0\r\n\r\n")
+
+
+def test_http_1_0_reads_an_answer_of_unknown_length_to_the_end(server: Server) -> None:
+    raw = server.talk(b"GET /pieces/2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    head, _, body = raw.partition(b"\r\n\r\n")
+
+    assert body == b"piece 0;piece 1;"
+    assert b"Connection: close" in head
+    assert b"Transfer-Encoding" not in head
+
+
+def test_http_1_0_connection_is_kept_where_that_is_asked_for(server: Server) -> None:
+    one = b"GET /hello/%d HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    raw = server.talk(one % 1 + one % 2 + b"GET /hello/3 HTTP/1.0\r\n\r\n")
+
+    assert raw.count(b"\r\nConnection: keep-alive\r\n") == 2
+    assert raw.count(b"\r\nConnection: close\r\n") == 1
+    assert b'"hello":"3"' in raw
+
+
+def test_header_that_no_client_could_read_is_an_error_of_ours(server: Server) -> None:
+    answer = server.get("/odd")
+
+    assert (answer.status, answer.json["code"]) == (500, "internal_error")
 
 
 def test_http_1_0_is_answered_and_closed(server: Server) -> None:

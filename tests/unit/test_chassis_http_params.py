@@ -54,6 +54,12 @@ def test_multipart_form_is_read() -> None:
     assert params(Request(builder.get_environ())) == {"a": "1", "b": "é"}
 
 
+def test_part_of_a_form_without_a_name_is_no_parameter() -> None:
+    body = "--x\r\nContent-Disposition: form-data\r\n\r\ntext\r\n--x--\r\n"
+
+    assert params(a_request("a=1", body, "multipart/form-data; boundary=x")) == {"a": "1"}
+
+
 @pytest.mark.parametrize("kind", ["query", "form"])
 def test_repeated_parameter_is_a_list_only_where_asked(kind: str) -> None:
     text = "tag=a&tag=b&tag=c&other=1"

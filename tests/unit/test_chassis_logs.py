@@ -1,11 +1,13 @@
 """Log lines."""
 
 import contextvars
+import io
 import json
 import logging
 import sys
 from typing import Any
 
+import eventlet
 import pytest
 
 from chassis.telemetry import current, logs
@@ -98,3 +100,45 @@ def test_secrets_are_redacted(text: str) -> None:
 )
 def test_plain_text_is_left_alone(text: str) -> None:
     assert logs.redact(text) == text
+
+
+def a_handler() -> tuple[logs.LineHandler, io.StringIO]:
+    handler = logs.LineHandler(io.StringIO())
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler, handler.stream
+
+
+def test_line_that_can_wait_is_written_a_moment_later() -> None:
+    handler, stream = a_handler()
+    handler.emit(a_record("one", can_wait=True))
+    handler.emit(a_record("two", can_wait=True))
+    assert stream.getvalue() == ""
+
+    with eventlet.Timeout(10):
+        while not stream.getvalue():
+            eventlet.sleep(0.01)
+    assert stream.getvalue() == "one\ntwo\n"
+
+
+def test_line_that_cannot_wait_comes_after_those_before_it() -> None:
+    handler, stream = a_handler()
+    handler.emit(a_record("one", can_wait=True))
+    handler.emit(a_record("two"))
+
+    assert stream.getvalue() == "one\ntwo\n"
+
+
+def test_only_so_many_lines_wait() -> None:
+    handler, stream = a_handler()
+    for number in range(logs.MOST_WAITING):
+        handler.emit(a_record(str(number), can_wait=True))
+
+    assert stream.getvalue().splitlines() == [str(n) for n in range(logs.MOST_WAITING)]
+
+
+def test_nothing_that_waits_is_lost_at_the_end() -> None:
+    handler, stream = a_handler()
+    handler.emit(a_record("one", can_wait=True))
+    logging.shutdown([lambda: handler])  # as when the interpreter ends
+
+    assert stream.getvalue() == "one\n"
