@@ -17,7 +17,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
-TRUSTED_SECONDS = 1.0
+TRUSTED_SECONDS = 10.0
 
 _select = patcher.original("select")
 
