@@ -1,7 +1,7 @@
 """The feeds as everybody else sees them: what the store has lost is made anew from the stream."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
@@ -19,6 +19,7 @@ from news_svc.schemas import UsernamesDoc
 from news_svc.store import FeedStore, Lost
 
 _FOLLOWERS_A_PAGE = 1000
+_COPIES = 500
 _AUTHORS_AT_ONCE = 8
 # Fewer than a page may have, because every author may have a whole feed's length of events.
 _AUTHORS_A_PAGE = 100
@@ -50,12 +51,14 @@ class Feeds:
         history: History,
         social_graph: SocialGraph,
         length: int,
+        copies: int = _COPIES,
         erasure: Erasure | None = None,
     ) -> None:
         self.store = store
         self.history = history
         self.social_graph = social_graph
         self.length = length
+        self.copies = copies  # to more followers an author's events are not written
         self.erasure = erasure
         self._making = Once()
         self._restoring = Once()
@@ -65,7 +68,7 @@ class Feeds:
 
         def attempt() -> Page:
             try:
-                return self.store.read(query)
+                return self.store.read(query, self.length)
             except Lost:
                 self.make(query.username)
                 raise
@@ -113,7 +116,11 @@ class Feeds:
 
         def attempt() -> None:
             self._restore(published.event.author, self.store.moment())
-            self._publish([published], social_graph)
+            # Also of an author whose events feeds take when they are read: they are past its place.
+            for one, moment in self._record([published]):
+                for page in _followers(social_graph, published.event.author):
+                    self._write([(one, moment)], page)
+                self.store.advance(published.sequence, moment)
 
         _insist(attempt, self._open)
 
@@ -126,11 +133,9 @@ class Feeds:
             by_author[one.event.author].append((one, moment))
 
         def deliver(author: str) -> None:
-            self._deliver(
-                by_author[author], pages(social_graph.get_followers, author, _FOLLOWERS_A_PAGE)
-            )
+            self._deliver(author, by_author[author], social_graph)
 
-        for _ in GreenPool(_AUTHORS_AT_ONCE).imap(deliver, by_author):
+        for _ in GreenPool(_AUTHORS_AT_ONCE).imap(deliver, self.store.pushed(by_author)):
             pass
         self.store.advance(published[-1].sequence, min(moment for _, moment in recorded))
 
@@ -154,15 +159,29 @@ class Feeds:
         self._restore(published.event.author, moment)
         return self.store.record(published, self.length, restored=True)
 
-    def _deliver(self, recorded: list[Recorded], followers: Iterable[Sequence[str]]) -> None:
+    def _deliver(self, author: str, recorded: list[Recorded], social_graph: SocialGraph) -> None:
         count = 0
-        for page in followers:
-            self.store.deliver(recorded, page, self.length)
-            metrics.feed_writes.inc(len(page) * len(recorded))
+        for page in _followers(social_graph, author):
             count += len(page)
-            failpoints.reach("feeds-delivered")
+            if count > self.copies:
+                self._have_pulled(author, social_graph)
+                return
+            self._write(recorded, page)
         for _ in recorded:
             metrics.followers.observe(count)
+
+    def _write(self, recorded: list[Recorded], followers: Sequence[str]) -> None:
+        self.store.deliver(recorded, followers, self.length)
+        metrics.feed_writes.inc(len(followers) * len(recorded))
+        failpoints.reach("feeds-delivered")
+
+    def _have_pulled(self, author: str, social_graph: SocialGraph) -> None:
+        """Let all followers' feeds take an author's events when they are read, from now on."""
+        moment = self.store.pull(author)
+        for page in _followers(social_graph, author):
+            self.store.mark(author, moment, page)
+            failpoints.reach("feeds-delivered")
+        self.store.pulled(author, moment)
 
     def _open(self) -> None:
         """See to it that there is a horizon: at first, all that the stream has now."""
@@ -213,6 +232,10 @@ def pages(get: Callable[..., UsernamesDoc], username: str, page_size: int) -> It
         start_token = page["next_token"]
         if not start_token:
             return
+
+
+def _followers(social_graph: SocialGraph, author: str) -> Iterator[list[str]]:
+    return pages(social_graph.get_followers, author, _FOLLOWERS_A_PAGE)
 
 
 def _insist(attempt: Callable[[], T], mend: Callable[[], None] = lambda: None) -> T:

@@ -38,12 +38,16 @@ class FeedsProvider(RedisStore):
         """Read the configuration; the servers may still be away."""
         super().setup()
         self.length = config.positive_integer("FEED_LENGTH")
+        self.copies = config.positive_integer("FEED_COPIES")
+        self.store = FeedStore(self.client, config.positive_integer("FEED_IDLE_DAYS") * 86_400)
 
     def start(self) -> None:
         """Put the parts together: a feed may outlast the worker that asked for it."""
         social_graph = self.peer.get_dependency(SimpleNamespace(context_data={}))
         erasure = Erasure(self.store, self.links, self.follows)
-        self.feeds = Feeds(self.store, self.history, social_graph, self.length, erasure)
+        self.feeds = Feeds(
+            self.store, self.history, social_graph, self.length, self.copies, erasure
+        )
 
     def get_dependency(self, worker_ctx: Any) -> Feeds:
         """Return the feeds."""

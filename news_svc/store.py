@@ -1,17 +1,24 @@
 """The feeds, in Valkey: a cache of what the streams say, which may be thrown away.
 
-    author:<name>         sorted set: ids of the author's latest events, by stream sequence
-    author-events:<name>  hash: event id → body, of the same events; "" → version of the last;
-                          "hidden <URL>" → where in the stream that link was hidden last
-    feed:<user>           sorted set: "<author>/<event id>", by stream sequence
+    latest:<name>    sorted set: the sequences, in the stream, of an author's latest events
+    events:<name>    hash: sequence → body, of the same events; "" → version of the last;
+                     "hidden <URL>" → where in the stream that link was hidden last;
+                     "pulled" → whether some or all feeds take these events when they are read
+    news:<user>      a feed: eleven bytes for each event, its sequence and its author's number
+    pulls:<user>     from which authors the feed takes events, and up to which sequence it has
+    authors          hash: name → number, "#<number>" → name
     gone:<SHA-1 of name>  for a day: up to which sequence somebody's events are not taken in
-    clock                 hash: the time (see lua/clock.lua), since when, and of which server;
-                          the horizon, up to which all feeds have all events
+    news-clock       hash: the time (see lua/clock.lua), since when, and of which server;
+                     the horizon, up to which all feeds have all events
 
 Authors' sets and feeds are cut to the same length N, and therefore no feed needs a body that its
 author's hash has dropped: N events of that author are newer, and whoever follows the author has
 those N in the feed, so that the older one is not among the feed's N latest. Between an event's
 ``record`` and its ``deliver`` a feed still holds such an event; ``read`` passes over it.
+
+An author whom many follow is not delivered: each feed takes that author's events when it is read.
+The feeds are told so once (``pull``, ``mark`` for each, ``pulled``), and those that are made later
+learn it when they gather. It may always be delivered as well, since a feed has an event once.
 
 A link that its author hides is in nobody's feed from the moment of that event's ``record``: neither
 that event nor any of the same link before it is read. They keep their places, so that no feed needs
@@ -20,9 +27,10 @@ an event that it has dropped, and hiding writes to no feed what is not written a
 Events that follow each other in the stream are written together, author by author. Readers see them
 when all are in all feeds: nobody who goes on from a later one misses an earlier one.
 
-Whatever is lost is known to be lost, and refused with ``Lost``: each set begins with a member below
-all events that says since when the set is there (score: minus the time), and a set without, or
-from before the present epoch, is none. Whoever is refused makes the set anew, from the stream.
+Whatever is lost is known to be lost, and refused with ``Lost``: each feed and each author's set
+begins by saying since when it is there, and one from before the present epoch is none. A feed says
+from how many authors it takes events. Whoever is refused makes it anew, from the stream. So a feed
+that nobody has read for ``idle_seconds`` may go.
 
 Several processes may work on one feed at a time (a frozen replica wakes up; two readers find it
 lost). Each script is atomic, and they suit each other in any order:
@@ -43,8 +51,8 @@ work. In a Valkey cluster, the keys that one script touches would need to live o
 
 import json
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -57,21 +65,28 @@ from news_svc.domain import Event, EventType, NewsQuery, Page, Published
 
 _log = logging.getLogger(__name__)
 
-_SCRIPTS = (
-    "moment",
-    "forget",
-    "record",
-    "restore",
-    "deliver",
-    "begin",
-    "gather",
-    "complete",
-    "drop",
-    "read",
-    "open",
-    "advance",
-    "vanish",
-)
+_PARTS = {
+    "moment": (),
+    "forget": (),
+    "record": ("authors",),
+    "restore": ("authors",),
+    "pushed": ("authors",),
+    "deliver": ("authors", "feeds"),
+    "pull": ("authors",),
+    "mark": ("authors", "feeds"),
+    "pulled": ("authors",),
+    "begin": ("feeds",),
+    "gather": ("authors", "feeds"),
+    "complete": ("feeds",),
+    "drop": ("feeds",),
+    "read": ("authors", "feeds"),
+    "open": (),
+    "advance": (),
+    "vanish": ("feeds",),
+}
+IDLE_SECONDS = 30 * 86_400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Lost(Exception):
@@ -81,9 +96,10 @@ class Lost(Exception):
 class FeedStore:
     """What every author did last, and every user's feed of it, ``length`` events each."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, idle_seconds: int = IDLE_SECONDS) -> None:
         self._client = client
-        self._scripts = {name: _script(client, name) for name in _SCRIPTS}
+        self._idle_seconds = idle_seconds
+        self._scripts = {name: _script(client, name) for name in _PARTS}
 
     def moment(self) -> int:
         """Return the time, as the store counts it."""
@@ -119,20 +135,43 @@ class FeedStore:
         Raise Lost if the store has lost something since that moment.
         """
         version = latest[-1].version if latest else 0
-        rows = [part for one in latest for part in (one.id, one.sequence, _body(one.event))]
+        rows = [part for one in latest for part in (one.sequence, one.version, _body(one))]
         if not self._run("restore", author, moment, version, length, *rows):
             raise Lost(author)
+
+    def pushed(self, authors: Collection[str]) -> set[str]:
+        """Return those of the authors whose events are to be delivered."""
+        return set(self._run("pushed", *authors))
 
     def deliver(
         self, recorded: Sequence[tuple[Published, int]], followers: Sequence[str], length: int
     ) -> None:
         """Write an author's events, with the times of their records, into followers' feeds."""
-        rows = (
-            part
-            for one, moment in recorded
-            for part in (moment, f"{one.event.author}/{one.id}", one.sequence)
-        )
-        self._run("deliver", length, len(recorded), *rows, *followers)
+        author = recorded[0][0].event.author
+        rows = (part for one, moment in recorded for part in (moment, one.sequence))
+        self._run("deliver", length, author, len(recorded), *rows, *followers)
+
+    def pull(self, author: str) -> int:
+        """Let feeds that are made from now on take an author's events when they are read.
+
+        Return the time, for ``mark`` and ``pulled``. Raise Lost where the author is.
+        """
+        moment = int(self._run("pull", author))
+        if not moment:
+            raise Lost(author)
+        return moment
+
+    def mark(self, author: str, moment: int, followers: Sequence[str]) -> None:
+        """Let these feeds take the author's events when they are read."""
+        self._run("mark", author, moment, *followers)
+
+    def pulled(self, author: str, moment: int) -> None:
+        """Deliver the author's events no more, since all feeds were marked after a moment.
+
+        Raise Lost if the store has lost something since.
+        """
+        if not self._run("pulled", author, moment):
+            raise Lost(author)
 
     def open(self, sequence: int, moment: int) -> None:
         """Begin with a horizon: the stream's last event, as it was after a moment.
@@ -155,7 +194,7 @@ class FeedStore:
 
         Raise Lost where there is no horizon.
         """
-        begun = self._run("begin", username)
+        begun = self._run("begin", username, self._idle_seconds)
         if begun is None:
             raise Lost
         return int(begun)
@@ -185,14 +224,15 @@ class FeedStore:
         """Keep nothing of a person, and take in none of their events up to a sequence."""
         self._run("vanish", username, sequence)
 
-    def read(self, query: NewsQuery) -> Page:
+    def read(self, query: NewsQuery, length: int) -> Page:
         """Read a page, in one round trip; raise Lost if the feed is lost."""
         after = "" if query.after is None else query.after
-        found = self._run("read", query.username, query.page_size + 1, query.order, after)
+        asked = query.username, query.page_size + 1, query.order, after
+        found = self._run("read", length, *asked, self._idle_seconds)
         if found is None:
             raise Lost(query.username)
-        places = zip(found[::2], found[1::2], strict=True)
-        return Page.of(query, [(int(sequence), _event(body)) for sequence, body in places])
+        rows = zip(found[::3], found[1::3], found[2::3], strict=True)
+        return Page.of(query, [(int(place), _event(author, body)) for place, author, body in rows])
 
     def _run(self, name: str, *arguments: str | int) -> Any:
         """Run a script of ``lua/``; raise Unavailable while Valkey is away or full."""
@@ -209,32 +249,23 @@ class FeedStore:
 
 
 def _script(client: Redis, name: str) -> Callable[..., Any]:
-    texts = ((files(__package__) / "lua" / f"{each}.lua").read_text() for each in ("clock", name))
+    parts = ("clock", *_PARTS[name], name)
+    texts = ((files(__package__) / "lua" / f"{part}.lua").read_text() for part in parts)
     return client.register_script("\n".join(texts))
 
 
 def _row(published: Published, length: int, restored: bool = False) -> tuple[str | int, ...]:
-    event, place = published.event, (published.id, published.sequence, published.version)
-    return length, event.author, *place, _body(event), int(restored)
+    place = published.event.author, published.sequence, published.version
+    return length, *place, _body(published), int(restored)
 
 
-def _body(event: Event) -> str:
-    fields = {
-        "type": event.type,
-        "author": event.author,
-        "url": event.url,
-        "title": event.title,
-        "time": event.time.isoformat(),
-    }
-    return json.dumps(fields)
+def _body(published: Published) -> str:
+    event = published.event
+    time = (event.time - _EPOCH) // _MICROSECOND
+    fields = [published.version, event.type, event.url, event.title, time]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-def _event(body: str) -> Event:
-    fields = json.loads(body)
-    return Event(
-        type=EventType(fields["type"]),
-        author=fields["author"],
-        url=fields["url"],
-        title=fields["title"],
-        time=datetime.fromisoformat(fields["time"]),
-    )
+def _event(author: str, body: str) -> Event:
+    _version, kind, url, title, time = json.loads(body)
+    return Event(EventType(kind), author, url, title, _EPOCH + time * _MICROSECOND)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
 from sqlalchemy.orm import Session, SessionTransaction
 
 
@@ -13,16 +12,14 @@ def transaction(session: Session) -> SessionTransaction:
 
 
 @contextmanager
-def each_statement_alone(session: Session) -> Iterator[Connection]:
+def each_statement_alone(session: Session) -> Iterator[None]:
     """Let each statement of the block be a transaction of its own.
 
-    For reads of one statement: BEGIN and COMMIT around it would cost a round trip each. The
-    connection that is given takes statements of Core, which cost less than by the session.
+    For reads of one statement: BEGIN and COMMIT around it would cost a round trip each.
     """
     with session.begin():
-        connection = session.connection()
-        connection.connection.begin_nothing()
-        yield connection
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield
 
 
 @contextmanager

@@ -6,5 +6,5 @@ local before = horizon()
 if tonumber(ARGV[2]) < epoch or not before then
   return 0
 end
-redis.call('HSET', 'clock', 'horizon', math.max(before, tonumber(ARGV[1])))
+redis.call('HSET', 'news-clock', 'horizon', math.max(before, tonumber(ARGV[1])))
 return 1

@@ -1,21 +1,21 @@
--- Write events into many feeds, except into those that are lost, and of each event those begun after
--- it was recorded: these take it from its author's latest, if their owner still follows the author.
--- ARGV: feed length, number of events, for each the time of its record, feed member and sequence,
+-- Write an author's events into many feeds, except into those that are lost, and of each event those
+-- begun after it was recorded: these take it from the author's latest, if their owner still follows.
+-- ARGV: feed length, author, number of events, for each the time of its record and its sequence,
 -- then the followers
-local surplus, last = -ARGV[1] - 1, 2 + 3 * ARGV[2]
+local length, last = tonumber(ARGV[1]), 3 + 2 * ARGV[3]
 local epoch = now()
+local number = number_of(ARGV[2])
 for i = last + 1, #ARGV do
   local begun = state_of(ARGV[i], epoch)
-  local rows = {}
-  for j = 3, last, 3 do
-    if begun and begun <= tonumber(ARGV[j]) then
-      table.insert(rows, ARGV[j + 2])
-      table.insert(rows, ARGV[j + 1])
+  if begun then
+    local sequences, numbers = {}, {}
+    for j = 4, last, 2 do
+      local sequence = tonumber(ARGV[j + 1])
+      if begun <= tonumber(ARGV[j]) and not numbers[sequence] then
+        table.insert(sequences, sequence)
+        numbers[sequence] = number
+      end
     end
-  end
-  if #rows > 0 then
-    local feed = 'feed:' .. ARGV[i]
-    redis.call('ZADD', feed, unpack(rows))
-    redis.call('ZREMRANGEBYRANK', feed, 1, surplus)
+    add('news:' .. ARGV[i], sequences, numbers, length)
   end
 end

@@ -5,7 +5,7 @@ if tonumber(ARGV[2]) < now() then
   return 0
 end
 if not horizon() then
-  local epoch = redis.call('HINCRBY', 'clock', 'tick', 1)
-  redis.call('HSET', 'clock', 'epoch', epoch, 'horizon', ARGV[1])
+  local epoch = redis.call('HINCRBY', 'news-clock', 'tick', 1)
+  redis.call('HSET', 'news-clock', 'epoch', epoch, 'horizon', ARGV[1])
 end
 return 1

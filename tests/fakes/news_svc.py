@@ -1,6 +1,6 @@
 """FeedStore without Valkey, History without NATS, and the social graph that news_svc asks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chassis import errors
@@ -15,6 +15,7 @@ class Author:
 
     version: int
     latest: dict[str, Published] = field(default_factory=dict)
+    pulled: str = ""  # by "some" feeds, or by "all"
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Feed:
     begun: int
     complete: bool = False
     events: dict[str, Published] = field(default_factory=dict)
+    pulls: dict[str, int] = field(default_factory=dict)
 
 
 class FakeFeedStore:
@@ -45,6 +47,7 @@ class FakeFeedStore:
             for name, feed in self._feeds.items()
             if name != username
             and username not in {one.event.author for one in feed.events.values()}
+            and username not in feed.pulls
         }
 
     def moment(self) -> int:
@@ -106,8 +109,31 @@ class FakeFeedStore:
         known = self._authors.setdefault(author, Author(0))
         kept = sorted((one.sequence for one in known.latest.values()), reverse=True)
         first = kept[length - 1] if len(kept) >= length else 0
+        latest = [one for one in latest if one.id not in known.latest]
         known.latest.update({one.id: one for one in latest if one.sequence >= first})
         known.version = max([known.version, *(one.version for one in latest)])
+
+    def pushed(self, authors: Collection[str]) -> set[str]:
+        pulled = {name for name, author in self._authors.items() if author.pulled == "all"}
+        return set(authors) - pulled
+
+    def pull(self, author: str) -> int:
+        if author not in self._authors:
+            raise Lost(author)
+        self._authors[author].pulled = self._authors[author].pulled or "some"
+        return self._tick
+
+    def mark(self, author: str, moment: int, followers: Sequence[str]) -> None:
+        for follower in followers:
+            feed = self._feeds.get(follower)
+            if feed and feed.begun <= moment:
+                feed.pulls.setdefault(author, self._horizon or 0)
+
+    def pulled(self, author: str, moment: int) -> None:
+        known = self._authors.get(author)
+        if moment < self._epoch or known is None or not known.pulled:
+            raise Lost(author)
+        known.pulled = "all"
 
     def deliver(
         self, recorded: Sequence[tuple[Published, int]], followers: Sequence[str], length: int
@@ -135,6 +161,8 @@ class FakeFeedStore:
         for author in self._authors.keys() & set(authors):
             feed.events.update(self._authors[author].latest)
             _cut(feed.events, length)
+            if self._authors[author].pulled:
+                feed.pulls.setdefault(author, self._horizon or 0)
         return [author for author in authors if author not in self._authors]
 
     def complete(self, username: str, begun: int) -> None:
@@ -143,10 +171,15 @@ class FakeFeedStore:
     def drop(self, username: str) -> None:
         self._feeds.pop(username, None)
 
-    def read(self, query: NewsQuery) -> Page:
+    def read(self, query: NewsQuery, length: int) -> Page:
         feed, horizon = self._feeds.get(query.username), self._horizon
         if feed is None or not feed.complete or horizon is None:
             raise Lost
+        for author, mark in feed.pulls.items():
+            latest = self._authors[author].latest
+            feed.events |= {k: v for k, v in latest.items() if mark < v.sequence <= horizon}
+            feed.pulls[author] = horizon
+        _cut(feed.events, length)
         events = sorted(
             (one for one in feed.events.values() if one.sequence <= horizon and self._is_read(one)),
             key=lambda one: one.sequence,

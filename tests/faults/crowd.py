@@ -13,10 +13,12 @@ import psycopg2
 from psycopg2.extras import execute_values
 from redis import Redis
 
+from news_svc.domain import NewsQuery, Order
 from news_svc.store import FeedStore
 from tests.e2e.system import System
 
 _AT_ONCE = 5000
+_LENGTH = 1000
 
 
 class Crowd:
@@ -26,8 +28,11 @@ class Crowd:
         self._system = system
         self.names = [f"{name}-{number}" for number in range(count)]
 
-    def follow(self, *authors: str) -> None:
-        """Let all of them follow these authors, who have done nothing yet."""
+    def follow(self, *authors: str, read: int = 1) -> None:
+        """Let all of them follow these authors, who have done nothing yet.
+
+        Each has a feed, or every so many-th.
+        """
         port = self._system.port("EMBEDDED.POSTGRES_PORT")
         uri = f"postgresql://social_graph_svc@127.0.0.1:{port}/social_graph_svc"
         with psycopg2.connect(uri) as connection, connection.cursor() as cursor:
@@ -37,30 +42,24 @@ class Crowd:
         connection.close()
         with self._valkey() as valkey:
             store = FeedStore(valkey)
-            for name in self.names:
+            for name in self.names[::read]:
                 if begun := store.begin(name):
                     store.complete(name, begun)
 
-    def told(self) -> Iterator[Counter[str]]:
-        """Yield for each feed how often each event is in it, whether or not it may be seen."""
+    def told(self, every: int = 1) -> Iterator[Counter[str]]:
+        """Yield for each feed, or for every so many-th, how often each link is told of in it."""
         with self._valkey() as valkey:
-            for names in _pages(self.names):
-                pipeline = valkey.pipeline(transaction=False)
-                for name in names:
-                    pipeline.zrangebyscore(f"feed:{name}", 0, "+inf")
-                yield from map(Counter, pipeline.execute())
+            store = FeedStore(valkey)
+            for name in self.names[::every]:
+                page = store.read(NewsQuery(name, Order.OLDEST, None, _LENGTH), _LENGTH)
+                yield Counter(event.url for event in page.events)
 
-    def each_told(self, count: int) -> bool:
-        """Tell whether so many events are in each feed."""
-        return all(len(each) == count for each in self.told())
+    def each_told(self, count: int, every: int = 1) -> bool:
+        """Tell whether so many events are in each feed, or in every so many-th."""
+        return all(each.total() == len(each) == count for each in self.told(every))
 
     @contextmanager
     def _valkey(self) -> Iterator[Any]:
         port = self._system.port("EMBEDDED.VALKEY_PORT")
         with Redis(port=port, decode_responses=True) as valkey:
             yield valkey
-
-
-def _pages(names: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), _AT_ONCE):
-        yield names[start : start + _AT_ONCE]

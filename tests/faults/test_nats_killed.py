@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 from redis import Redis
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from chassis.database.dialect import engine_at
 from chassis.outbox import EventDispatcher
 from link_svc import schemas
 from link_svc.models import OutboxEvent, OutboxLease
@@ -85,7 +85,7 @@ def kill_while_changing(system: System, chance: random.Random, events: int, kill
         reader.follow(author.name)
     log, begun = Log(), time.monotonic()
     uri = f"link_svc@127.0.0.1:{system.port('EMBEDDED.POSTGRES_PORT')}/link_svc"
-    engine = engine_at(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
+    engine = create_engine(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
 
     def change(name: str) -> None:
         with Session(engine, expire_on_commit=False) as session:
@@ -120,7 +120,8 @@ def kill_while_changing(system: System, chance: random.Random, events: int, kill
 
 def told_at_least(valkey: Redis, name: str, count: int) -> None:
     """Wait until so many events are in somebody's feed, whether or not they may be seen."""
-    until(lambda: valkey.zcard(f"feed:{name}") > count, DRAIN_SECONDS)  # and the feed's own member
+    size = 12 + 11 * count  # the feed's head, and its events
+    until(lambda: valkey.strlen(f"news:{name}") >= size, DRAIN_SECONDS)
 
 
 def kill(system: System) -> None:

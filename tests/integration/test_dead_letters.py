@@ -98,7 +98,7 @@ def made(method: str, *arguments: Any) -> bool:
 
 def news(settings: dict[str, Any]) -> list[str]:
     with connect(settings["REDIS_URL"]) as client:
-        page = FeedStore(client).read(NewsQuery.new("bob", "", 100, Order.OLDEST))
+        page = FeedStore(client).read(NewsQuery.new("bob", "", 100, Order.OLDEST), 1000)
     return [event.url.rpartition("/")[2] for event in page.events]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import eventlet
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -41,6 +42,8 @@ reader = st.sampled_from(READERS)
 author = st.sampled_from(AUTHORS)
 url = st.sampled_from(["https://example.org/1", "https://example.org/ü🎈"])
 fraction = st.floats(0, 1, exclude_max=True)
+# To how many followers events are written: to all; or to one, so that others' feeds take them in.
+COPIES = [500, 1]
 
 
 class Stream:
@@ -106,13 +109,15 @@ class Visit:
 class Histories(RuleBasedStateMachine):
     """The service's handlers between a model of the streams and the feeds."""
 
-    def __init__(self, store: FeedStore | FakeFeedStore, losses: Sequence[Lose]) -> None:
+    def __init__(
+        self, store: FeedStore | FakeFeedStore, losses: Sequence[Lose], copies: int = 500
+    ) -> None:
         super().__init__()
         self.losses = losses
         self.graph = FakeSocialGraph()
         self.service = worker_factory(NewsService, social_graph=self.graph)
         self.links = Stream(self.service.on_link_events)
-        self.service.feeds = Feeds(store, History(self.links), self.graph, LENGTH)
+        self.service.feeds = Feeds(store, History(self.links), self.graph, LENGTH, copies)
         self.follows = Stream(self.handle_a_change_of_follows)
         self.versions: dict[str, int] = {}
         self.visits: dict[str, Visit] = {}
@@ -362,15 +367,17 @@ def run(make: Callable[[], Histories], examples: int) -> None:
     run_state_machine_as_test(make, settings=bounds)
 
 
-def test_any_history_settles_on_the_fake():
+@pytest.mark.parametrize("copies", COPIES)
+def test_any_history_settles_on_the_fake(copies):
     def make() -> Histories:
         store = FakeFeedStore()
-        return Histories(store, [lambda _: store.forget()])
+        return Histories(store, [lambda _: store.forget()], copies)
 
-    run(make, examples=100)
+    run(make, examples=50)
 
 
-def test_any_history_settles_on_valkey(valkey_url):
+@pytest.mark.parametrize("copies", COPIES)
+def test_any_history_settles_on_valkey(valkey_url, copies):
     with connect(valkey_url) as client:
         store = FeedStore(client)
 
@@ -380,11 +387,12 @@ def test_any_history_settles_on_valkey(valkey_url):
                 client.delete(keys[int(which * len(keys))])
 
         def restart(_: float) -> None:
-            client.hset("clock", "run", "another")
+            client.hset("news-clock", "run", "another")
 
         def make() -> Histories:
             client.flushdb()
-            return Histories(store, [lambda _: client.flushdb(), restart, lose_a_key])
+            losses = [lambda _: client.flushdb(), restart, lose_a_key]
+            return Histories(store, losses, copies)
 
         run(make, examples=25)
 

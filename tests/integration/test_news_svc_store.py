@@ -66,7 +66,7 @@ def give(feeds: Feeds, published: Published, to: str = "bob") -> None:
 
 
 def read(feeds: Feeds, username: str = "bob", token: str = "", size: int = 100, order="oldest"):
-    return feeds.read(NewsQuery.new(username, token, size, Order(order)))
+    return feeds.read(NewsQuery.new(username, token, size, Order(order)), LENGTH)
 
 
 def versions(page) -> list[str]:
@@ -348,7 +348,8 @@ def test_smaller_length_holds_at_once(feeds):
     moment = feeds.record(published, 1)
     feeds.deliver([(published, moment)], ["bob"], 1)
     feeds.advance(4, moment)
-    assert versions(read(feeds)) == ["ann 4"]
+    page = feeds.read(NewsQuery.new("bob", "", 9, Order.OLDEST), 1)
+    assert versions(page) == ["ann 4"]
 
 
 def test_hidden_link_is_in_no_feed_as_soon_as_it_is_recorded(feeds):
@@ -394,6 +395,165 @@ def test_what_is_hidden_keeps_its_place(feeds):
     assert versions(read(feeds)) == versions(read(feeds, "dave")) == ["ann 3"]
 
 
+def pulled(feeds: Feeds, author: str, *followers: str) -> None:
+    moment = feeds.pull(author)
+    feeds.mark(author, moment, followers)
+    feeds.pulled(author, moment)
+
+
+def record(feeds: Feeds, author: str, version: int, sequence: int) -> None:
+    """Tell nobody, as of an author whose events feeds take in when they are read."""
+    feeds.advance(sequence, feeds.record(a_published(author, version, sequence), LENGTH))
+
+
+def test_marked_feed_takes_events_in_when_it_is_read(feeds):
+    publish(feeds, "ann", 1, 1)
+    publish(feeds, "cat", 1, 2)
+    pulled(feeds, "ann", "bob")
+    assert feeds.pushed(["ann", "cat"]) == {"cat"}
+    record(feeds, "ann", 2, 3)
+    assert versions(read(feeds)) == ["ann 1", "cat 1", "ann 2"]
+    publish(feeds, "cat", 2, 4)
+    record(feeds, "ann", 3, 5)
+    first = read(feeds, size=1)
+    assert versions(first) == ["ann 2"]
+    assert versions(read(feeds, token=first.next_token)) == ["cat 2", "ann 3"]
+    for version in range(4, 9):
+        record(feeds, "ann", version, version + 2)
+    assert versions(read(feeds, order="newest")) == ["ann 8", "ann 7", "ann 6"]
+
+
+def test_event_both_delivered_and_taken_in_is_told_once(feeds):
+    pulled(feeds, "ann", "bob")
+    for version in (1, 2):
+        publish(feeds, "ann", version, version)
+    assert versions(read(feeds)) == ["ann 1", "ann 2"]
+    publish(feeds, "ann", 2, 2)
+    assert versions(read(feeds)) == ["ann 1", "ann 2"]
+
+
+def test_marked_feed_takes_in_nothing_beyond_the_horizon(feeds):
+    pulled(feeds, "ann", "bob")
+    moment = feeds.record(a_published("ann", 1, 1), LENGTH)
+    assert read(feeds).events == ()
+    feeds.advance(1, moment)
+    assert versions(read(feeds)) == ["ann 1"]
+
+
+def test_feed_that_is_made_learns_whose_events_it_takes_in(feeds):
+    moment = feeds.pull("ann")
+    begun = feeds.begin("dave")  # too late to be among those who are marked
+    feeds.gather("dave", begun, ["ann"], LENGTH)
+    feeds.complete("dave", begun)
+    feeds.mark("ann", moment, ["bob"])
+    feeds.pulled("ann", moment)
+    record(feeds, "ann", 1, 1)
+    assert versions(read(feeds, "dave")) == versions(read(feeds)) == ["ann 1"]
+
+
+def test_mark_comes_too_late_for_a_feed_that_was_begun_since(feeds):
+    """Its owner has left the author meanwhile."""
+    moment = feeds.pull("ann")
+    feeds.drop("bob")
+    feeds.complete("bob", feeds.begin("bob"))
+    feeds.mark("ann", moment, ["bob", "nobody"])
+    feeds.pulled("ann", moment)
+    record(feeds, "ann", 1, 1)
+    assert read(feeds).events == ()
+
+
+def test_author_is_delivered_until_all_feeds_are_marked(feeds):
+    moment = feeds.pull("ann")
+    assert feeds.pushed(["ann"]) == {"ann"}
+    feeds.forget()
+    with pytest.raises(Lost):
+        feeds.pulled("ann", moment)
+    with pytest.raises(Lost):
+        feeds.pull("ann")
+    assert feeds.pushed(["ann"]) == {"ann"}
+
+
+def test_feed_that_takes_in_who_has_left_is_lost(feeds):
+    pulled(feeds, "ann", "bob")
+    feeds.vanish("ann", 4)
+    with pytest.raises(Lost):
+        read(feeds)
+
+
+def test_many_authors_events_are_cut_to_the_latest(client):
+    """A reader who was away, and a feed that is longer than what Lua takes in at once."""
+    feeds, length = FeedStore(client), 20
+    feeds.open(0, feeds.moment())
+    authors = [f"author{n}" for n in range(7)]
+    for author in authors:
+        feeds.restore(author, [], feeds.moment(), length)
+    feeds.complete("bob", feeds.begin("bob"))
+    for author in authors:
+        pulled(feeds, author, "bob")
+    told = []
+    for sequence in range(1, 301):
+        author = authors[sequence % 7 if sequence % 3 else 0]
+        version = sum(name == author for name in told) + 1
+        told.append(author)
+        moment = feeds.record(a_published(author, version, sequence), length)
+        feeds.advance(sequence, moment)
+        if sequence in (50, 290, 300):
+            page = feeds.read(NewsQuery.new("bob", "", 100, Order.OLDEST), length)
+            assert [event.author for event in page.events] == told[-length:]
+
+
+def test_long_feed_is_cut_now_and_then_and_read_as_if_always(client):
+    feeds = opened(FeedStore(client))
+    length, most = 80, 0
+    for version in range(1, 201):
+        published = a_published("ann", version, version)
+        moment = feeds.record(published, length)
+        feeds.deliver([(published, moment)], ["bob"], length)
+        feeds.advance(version, moment)
+        most = max(most, client.strlen("news:bob"))
+        page = feeds.read(NewsQuery.new("bob", "", 100, Order.NEWEST), length)
+        assert len(page.events) == min(version, length)
+    assert 12 + 11 * length < most <= 12 + 11 * (length + length // 8)
+
+
+def test_what_nobody_reads_goes_after_a_while_and_reading_keeps_it(client):
+    feeds = opened(FeedStore(client, idle_seconds=100))
+    pulled(feeds, "ann", "bob")
+    for key in ("news:bob", "pulls:bob"):
+        assert 95 <= client.ttl(key) <= 101
+        client.expire(key, 50)
+    publish(feeds, "cat", 1, 1)
+    record(feeds, "ann", 1, 2)
+    assert client.ttl("news:bob") <= 50
+    assert versions(read(feeds)) == ["cat 1", "ann 1"]
+    for key in ("news:bob", "pulls:bob"):
+        assert 95 <= client.ttl(key) <= 101
+    client.delete("news:bob")
+    with pytest.raises(Lost):
+        read(feeds)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_page_is_one_round_trip(client, valkey_url, many):
+    """With all its bodies, whether or not there is something to be taken in."""
+    feeds = opened(FeedStore(client))
+    if many:
+        pulled(feeds, "ann", "bob")
+    record(feeds, "ann", 1, 1) if many else publish(feeds, "ann", 1, 1)
+    read(feeds, "bob", order="newest")  # from here on Valkey knows the script
+    if many:
+        record(feeds, "ann", 2, 2)
+    with connect(valkey_url) as operator, operator.monitor() as monitor:
+        for _ in range(3):
+            assert versions(read(feeds)) == (["ann 1", "ann 2"] if many else ["ann 1"])
+        client.echo("the end")
+        seen = []
+        while "the end" not in (command := monitor.next_command())["command"]:
+            seen.append(command)
+    sent = [one["command"].split()[0] for one in seen if one["client_type"] != "lua"]
+    assert sent == ["EVALSHA"] * 3
+
+
 def test_valkey_forgets_that_a_link_was_hidden_with_all_that_came_before(client):
     feeds = opened(FeedStore(client))
     for version in range(1, 4):
@@ -401,31 +561,36 @@ def test_valkey_forgets_that_a_link_was_hidden_with_all_that_came_before(client)
     for version in range(4, 7):
         give(feeds, a_hidden("ann", version, version, hides=version - 3))
     give(feeds, a_hidden("ann", 7, 7, hides=1))
-    assert len(client.hkeys("author-events:ann")) == 1 + 3 + 3
+    assert len(client.hkeys("events:ann")) == 1 + 3 + 3
     for version in range(8, 11):
         publish(feeds, "ann", version, version)
-    assert len(client.hkeys("author-events:ann")) == 1 + 3
+    assert len(client.hkeys("events:ann")) == 1 + 3
 
 
 def test_nothing_is_trusted_of_a_server_that_has_started_again(client):
     feeds = opened(FeedStore(client))
     publish(feeds, "ann", 1, 1)
-    client.hset("clock", "run", "the run id of the server before")
+    client.hset("news-clock", "run", "the run id of the server before")
     with pytest.raises(Lost):
         read(feeds)
     with pytest.raises(Lost):
         feeds.record(a_published("ann", 2, 2), LENGTH)
 
 
-@pytest.mark.parametrize("key", ["author:ann", "author-events:ann", "feed:bob", "clock"])
+KEYS = ["latest:ann", "events:ann", "news:bob", "pulls:bob", "authors", "news-clock"]
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_loss_of_any_key_is_noticed(client, key):
     feeds = opened(FeedStore(client))
     publish(feeds, "ann", 1, 1)
+    if key == "pulls:bob":
+        pulled(feeds, "ann", "bob")
     client.delete(key)
-    if key != "author:ann":
+    if key != "latest:ann":
         with pytest.raises(Lost):
             read(feeds)
-    if key != "feed:bob":
+    if key not in ("news:bob", "pulls:bob", "authors"):
         with pytest.raises(Lost):
             feeds.record(a_published("ann", 2, 2), LENGTH, restored=True)
 
@@ -463,6 +628,6 @@ def test_valkey_that_takes_no_writes_is_unavailable_and_still_read(client, setti
 
 
 def test_fault_of_ours_is_not_called_an_outage(client):
-    client.set("feed:bob", "no sorted set")
+    client.rpush("news:bob", "no string")
     with pytest.raises(ResponseError):
         read(FeedStore(client))

@@ -109,6 +109,8 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "GRPC_BIND_PORT": ("news_svc", NO_PORTS),
     "REDIS_URL": ("news_svc", ("", "127.0.0.1:6379", "http://127.0.0.1")),
     "FEED_LENGTH": ("news_svc", NO_WHOLE_NUMBERS),
+    "FEED_COPIES": ("news_svc", NO_WHOLE_NUMBERS),
+    "FEED_IDLE_DAYS": ("news_svc", NO_WHOLE_NUMBERS),
 }
 # Read by the runner, the migrations or nameko, each with tests of its own.
 ELSEWHERE = {
