@@ -7,9 +7,10 @@ from types import TracebackType
 from embedded.postgres import PostgresServer
 
 # What works beside the requests, at any moment: the relay of the outbox, and health checks.
-BESIDE = re.compile(r"outbox_lease|DELETE FROM outbox|to_regclass|= 'nobody'")
+BESIDE = re.compile(r"outbox_lease|WITH lease AS|DELETE FROM outbox|to_regclass|= 'nobody'")
 # What a driver or a pool sends of its own accord, around the statements that are the work.
-BEGINS = re.compile(r"BEGIN|SELECT 1$", re.IGNORECASE)
+BEGINS = re.compile(r"BEGIN[^;]*$|SELECT 1$", re.IGNORECASE)
+ALONG = re.compile(r"BEGIN;", re.IGNORECASE)  # with what follows, one round trip
 ENDS = re.compile(r"COMMIT|ROLLBACK$", re.IGNORECASE)
 SETS = re.compile(r"SET |SHOW |SAVEPOINT|RELEASE|ROLLBACK TO|DISCARD", re.IGNORECASE)
 SETTINGS = {"log_statement": "all", "log_line_prefix": "%p|"}
@@ -72,7 +73,8 @@ def units(lines: Iterable[str]) -> Iterator[list[str]]:
 
 def is_work(statement: str) -> bool:
     """Tell whether a statement is the work, and not its wrapping."""
-    return not any(wrapping.match(statement) for wrapping in (BEGINS, ENDS, SETS))
+    said = ALONG.sub("", statement, count=1)
+    return not any(wrapping.match(said) for wrapping in (BEGINS, ENDS, SETS))
 
 
 def round_trips(unit: Iterable[str]) -> int:

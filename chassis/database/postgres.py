@@ -9,10 +9,11 @@ import psycopg2
 from eventlet.hubs import trampoline
 from nameko.exceptions import ConfigurationError
 from psycopg2 import extensions
-from sqlalchemy import URL, Engine, create_engine, event, exc, make_url
+from sqlalchemy import URL, Engine, event, exc, make_url
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from chassis import config
+from chassis.database.dialect import engine_at
 from chassis.database.errors import ERRORS, KINDS, Translator, unavailable
 from chassis.outage import Outage
 from chassis.telemetry import metrics
@@ -47,7 +48,7 @@ def make_engine(service: str, outage: Outage | None = None) -> Engine:
     statement_seconds = config.positive("DB_STATEMENT_TIMEOUT_SECONDS")
     _bound_green_waits(statement_seconds + 1)
     url = database_url(service)
-    engine = create_engine(
+    engine = engine_at(
         url,
         poolclass=_Pool,
         pool_size=config.positive_integer("DB_POOL_SIZE"),

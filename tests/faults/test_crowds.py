@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from chassis.database.dialect import engine_at
 from chassis.outbox import EventDispatcher
 from link_svc import schemas
 from link_svc.models import OutboxEvent, OutboxLease
@@ -80,7 +80,7 @@ def test_a_hundred_links_a_second_reach_a_thousand_followers_each(apart: ApartSy
     """
     authors = [an_author(apart, FOLLOWERS) for _ in range(AUTHORS)]
     uri = f"link_svc@127.0.0.1:{apart.port('EMBEDDED.POSTGRES_PORT')}/link_svc"
-    engine = create_engine(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
+    engine = engine_at(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
     before, began = Lag.of(apart), time.monotonic()
     memory: list[dict[str, float]] = []
 

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 from redis import Redis
-from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from chassis.database.dialect import engine_at
 from chassis.outbox import EventDispatcher
 from link_svc import schemas
 from link_svc.models import OutboxEvent, OutboxLease
@@ -85,7 +85,7 @@ def kill_while_changing(system: System, chance: random.Random, events: int, kill
         reader.follow(author.name)
     log, begun = Log(), time.monotonic()
     uri = f"link_svc@127.0.0.1:{system.port('EMBEDDED.POSTGRES_PORT')}/link_svc"
-    engine = create_engine(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
+    engine = engine_at(f"postgresql+psycopg2://{uri}", pool_size=AUTHORS)
 
     def change(name: str) -> None:
         with Session(engine, expire_on_commit=False) as session:

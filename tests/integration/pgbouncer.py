@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, make_url
 
+from chassis.database.dialect import engine_at
 from embedded import ports
 from embedded.account import unprivileged
 from embedded.postgres import PostgresServer
@@ -86,7 +87,7 @@ def running(postgres: PostgresServer, folder: Path) -> Iterator[PgBouncer]:
 def before(postgres: PostgresServer, folder: Path, direct: Engine) -> Iterator[Engine]:
     """Give an engine to the same database by way of a PgBouncer."""
     with running(postgres, folder) as server:
-        engine = create_engine(direct.url.set(port=server.port), pool_size=40, max_overflow=0)
+        engine = engine_at(direct.url.set(port=server.port), pool_size=40, max_overflow=0)
         yield engine
         engine.dispose()
 

@@ -11,8 +11,9 @@ import nameko
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy import Engine, MetaData
 
+from chassis.database.dialect import engine_at
 from embedded.postgres import PostgresServer
 from embedded.roles import Database
 
@@ -33,7 +34,7 @@ def migrated(postgres: PostgresServer, service: str, name: str) -> Iterator[Engi
     """Make a database as alembic makes it; connect as the service does, with its rights."""
     with unmigrated(postgres, service, name) as database:
         migrate(service, command.upgrade, "head", uri=postgres.uri(name, database.owner))
-        engine = create_engine(postgres.uri(name, service), pool_size=40, max_overflow=0)
+        engine = engine_at(postgres.uri(name, service), pool_size=40, max_overflow=0)
         yield engine
         engine.dispose()
 

@@ -11,8 +11,9 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
+from chassis.database.dialect import engine_at
 from embedded.postgres import PostgresServer
 from tests.integration.service_database import ROOT, alembic, migrate, unmigrated
 from tests.integration.store_operations import USES
@@ -42,7 +43,7 @@ class Subject:
     def __init__(self, postgres: PostgresServer, service: str, name: str) -> None:
         self.service = service
         self.owner = postgres.uri(name, f"{service}_owner")
-        self.engine = create_engine(postgres.uri(name, service))
+        self.engine = engine_at(postgres.uri(name, service))
         self.scripts = ROOT / service / "migrations"
 
     @property

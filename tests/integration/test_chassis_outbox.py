@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from chassis.database.dialect import engine_at
 from chassis.errors import Unavailable
 from chassis.events import Event
 from chassis.outbox import EventDispatcher, OutboxLeaseMixin, OutboxMixin, publishing, relay, rows
@@ -73,7 +74,7 @@ def engine(postgres):
         owner = create_engine(postgres.uri("outbox_svc", database.owner))
         Base.metadata.create_all(owner)
         owner.dispose()
-        engine = create_engine(postgres.uri("outbox_svc"), pool_size=20, max_overflow=0)
+        engine = engine_at(postgres.uri("outbox_svc"), pool_size=20, max_overflow=0)
         yield engine
         engine.dispose()
 

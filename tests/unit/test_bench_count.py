@@ -29,6 +29,13 @@ def test_transactions_of_several_sessions_are_told_apart() -> None:
     assert found[0] == ["SELECT 1", "BEGIN", "INSERT INTO links", "INSERT INTO outbox", "COMMIT"]
 
 
+def test_begin_that_goes_along_with_the_work_is_part_of_its_unit() -> None:
+    lines = log((1, "BEGIN;INSERT INTO links"), (1, "COMMIT"), (1, "SELECT a"))
+    written, read = units(lines)
+    assert (round_trips(written), round_trips(read)) == (2, 1)
+    assert is_of_a_request(written)
+
+
 def test_what_has_only_begun_or_only_ended_is_of_no_request() -> None:
     assert not is_of_a_request(["SELECT 1", "BEGIN"])
     assert not is_of_a_request(["COMMIT"])
@@ -57,6 +64,9 @@ def test_prepared_statements_count() -> None:
         ("SELECT 1", False),
         ("SELECT 1 FROM links", True),
         ("begin", False),
+        ("BEGIN ISOLATION LEVEL SERIALIZABLE", False),
+        ("BEGIN;INSERT INTO links", True),
+        ("BEGIN;SAVEPOINT a", False),
         ("COMMIT", False),
         ("ROLLBACK TO SAVEPOINT a", False),
         ("SET default_transaction_isolation TO DEFAULT", False),
