@@ -53,6 +53,14 @@ _Regex = Annotated[
         extra={"key": "MAX_REGEX_LENGTH"},
     ),
 ]
+_Query = Annotated[
+    str,
+    Meta(
+        max_length=limits.QUERY_LENGTH,
+        examples=['"message bus" -kafka site:nats.io after:2024 (#go or #python)'],
+        extra_json_schema={"format": "link-query", "minLength": 1},
+    ),
+]
 _Tag = Annotated[
     str,
     Meta(
@@ -208,6 +216,14 @@ class Page(TypedDict, total=False):
 class LinkQuery(Page, total=False):
     """Which links: those with all the tags whose parts match all the expressions."""
 
+    q: Annotated[
+        _Query | None,
+        declared(
+            'A search: words, "phrases", -not, #tag, site:example.org, before:2024-01-31,'
+            " after:2024, or, (brackets), begin*; see docs/search.md.",
+            wrong="invalid_text",
+        ),
+    ]
     url_regex: Annotated[_Regex | None, declared("RE2, found in the URL.", **_regex)]
     title_regex: Annotated[_Regex | None, declared("RE2, found in the title.", **_regex)]
     description_regex: Annotated[

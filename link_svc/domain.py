@@ -106,8 +106,8 @@ class Link:
             "tags": list(self.tags),
             "status": self.status.value,
             "visibility": self.visibility.value,
-            "created_at": _rfc3339(self.created_at),
-            "updated_at": _rfc3339(self.updated_at),
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.updated_at),
             "version": self.version,
         }
 
@@ -229,5 +229,6 @@ def _title(title: str, url: str) -> str:
     return title if title.strip() else url[:TITLE_LENGTH]
 
 
-def _rfc3339(time: datetime) -> str:
+def rfc3339(time: datetime) -> str:
+    """Return a time as JSON has it."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -10,6 +10,7 @@ import re2
 from chassis.errors import InvalidInput
 from contracts.limits import LARGEST_PAGE, PAGE_SIZE, REGEX_LENGTH
 from link_svc import domain
+from link_svc.search.query import Node
 from link_svc.visibility import Audience, Visibility
 
 PAGE_SIZES = range(1, LARGEST_PAGE + 1)
@@ -50,9 +51,9 @@ class Pattern:
             message = f"{name} is not a regular expression that RE2 accepts."
             raise InvalidInput("invalid_regex", message, name) from None
 
-    def matches(self, link: domain.Link) -> bool:
-        """Say whether the link's field contains the expression."""
-        return self._compiled.search(getattr(link, self.part)) is not None
+    def matches(self, text: str) -> bool:
+        """Say whether a link's part contains the expression."""
+        return self._compiled.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which of an owner's links to list: those with all the tags that match all the patterns.
+    """Which of an owner's links to list: those with all the tags that match all else.
 
     Nobody is shown more than they may see, whatever ``visibility`` they ask for.
     """
@@ -78,6 +79,7 @@ class Query:
     after: Position | None = None
     visibility: Visibility | None = None
     audience: Audience = Audience.OWNER
+    search: Node | None = None
 
     def __post_init__(self) -> None:
         domain.check_owner(self.owner)
@@ -92,18 +94,10 @@ class Query:
         wanted = frozenset(Visibility) if self.visibility is None else {self.visibility}
         return self.audience.may_see & wanted
 
-    def matches(self, link: domain.Link) -> bool:
-        """Say whether a link of the owner belongs to the listing."""
-        return (
-            link.visibility in self.visibilities
-            and self.tags.issubset(link.tags)
-            and all(p.matches(link) for p in self.patterns)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of a listing; ``next`` is None on the last."""
 
-    links: list[domain.Link]
+    links: list[domain.LinkDoc]
     next: Position | None

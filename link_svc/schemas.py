@@ -14,6 +14,7 @@ from chassis.errors import InvalidInput
 from contracts.limits import PAGE_SIZE, URL_LENGTH
 from link_svc import domain, listing
 from link_svc.domain import LinkDoc as LinkDoc
+from link_svc.search import language
 from link_svc.visibility import Audience, Visibility
 
 # A list, an object of tag: true, or one comma-separated text.
@@ -52,6 +53,7 @@ class QueryDoc(TypedDict, total=False):
     url_regex: str
     title_regex: str
     description_regex: str
+    q: str
     tag: TagsDoc
     start_token: str
     page_size: int
@@ -115,7 +117,7 @@ def versions(given: Any) -> domain.Versions:
 
 
 def query(username: str, document: QueryDoc, audience: str = Audience.OWNER) -> listing.Query:
-    """Parse what to list; raise invalid_token, invalid_page_size, invalid_order and others."""
+    """Parse what to list; raise invalid_query, invalid_token, invalid_order and others."""
     fields = _fields(document)
     wanted = listing.Query(
         _text({"username": username}, "username"),
@@ -129,6 +131,7 @@ def query(username: str, document: QueryDoc, audience: str = Audience.OWNER) -> 
         _page_size(fields.get("page_size")),
         visibility=_visibility(fields),
         audience=viewer(audience),
+        search=None if fields.get("q") is None else language.parse(_text(fields, "q")),
     )
     token = _text(fields, "start_token")
     return replace(wanted, after=_position(wanted, token)) if token else wanted
@@ -168,7 +171,7 @@ def dump(link: domain.Link) -> LinkDoc:
 def page(wanted: listing.Query, part: listing.Page) -> PageDoc:
     """Return a part of a listing as it crosses the wire."""
     token = _token(wanted, part.next) if part.next else ""
-    return {"links": [dump(link) for link in part.links], "next_token": token}
+    return {"links": part.links, "next_token": token}
 
 
 def _fields(document: Any) -> Mapping[str, Any]:
@@ -264,4 +267,6 @@ def _fingerprint(wanted: listing.Query, time: int, id_: int) -> bytes:
     listing = [wanted.owner, patterns, sorted(wanted.tags), wanted.order.value, time, id_]
     if wanted.visibilities != frozenset(Visibility):
         listing.append(sorted(wanted.visibilities))
+    if wanted.search is not None:
+        listing.append({"q": str(wanted.search)})
     return hashlib.blake2b(json.dumps(listing).encode(), digest_size=16).digest()

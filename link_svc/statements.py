@@ -203,17 +203,6 @@ DELETE = _sql(
     """,
 )
 
-# The tag with the fewest links to list, counted no further than it matters.
-RAREST = text(
-    """
-    SELECT tag FROM unnest(CAST(:tags AS text[])) AS wanted (tag)
-     ORDER BY (SELECT count(*) FROM (SELECT FROM link_tags
-                WHERE owner = :owner AND link_tags.tag = wanted.tag
-                  AND visibility = ANY(CAST(:visibilities AS text[])) LIMIT 1000) AS found)
-     LIMIT 1
-    """
-)
-
 OWNER = text("SELECT * FROM owners WHERE owner = :owner")
 
 SET_DEFAULT_VISIBILITY = text(

@@ -1,8 +1,7 @@
 """Links in PostgreSQL: one message for each change, with its event."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, TextClause
@@ -16,18 +15,11 @@ from chassis.outbox import Dispatch
 from link_svc import models, statements
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Versions, check_version
 from link_svc.forgetting import Forgetting
-from link_svc.listing import Page, Position, Query
+from link_svc.pages import Pages
 from link_svc.search.filling import Filling
 from link_svc.search.words import Text, tsvector
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
-from link_svc.walks import walk
 
-# How much of a collection one call looks through for what the filters let pass.
-SCAN_ROWS = 20_000
-SCAN_SECONDS = 1.0
-_BATCH_ROWS = 100
-_LARGEST_BATCH_ROWS = 1000
-_TURN_SECONDS = 0.01
 # How often a change looks again at what others have changed meanwhile.
 _TRIES = 3
 
@@ -35,7 +27,7 @@ _TRIES = 3
 T = TypeVar("T")
 
 
-class LinkStore(Forgetting, Filling):
+class LinkStore(Pages, Forgetting, Filling):
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:
@@ -119,64 +111,6 @@ class LinkStore(Forgetting, Filling):
         with self.session.begin():
             values = {"owner": owner, "visibility": visibility}
             self.session.execute(statements.SET_DEFAULT_VISIBILITY, values)
-
-    def page(self, query: Query) -> Page:
-        """Return the next part of the listing: a page, or less where matches are far between.
-
-        A part that ends before the listing does says where to go on.
-        """
-        links: list[Link] = []
-        last = query.after
-        now = time.monotonic()
-        end, turn = now + SCAN_SECONDS, now + _TURN_SECONDS
-        for seen, row in enumerate(self._scan(query), 1):
-            link = _link(row)
-            if query.matches(link):
-                if len(links) == query.page_size:
-                    return Page(links, last)
-                links.append(link)
-            last = Position(row.created_at, row.id)
-            now = time.monotonic()
-            if seen >= SCAN_ROWS or now > end:
-                return Page(links, last)
-            if now > turn:
-                time.sleep(0)  # a slow pattern must not keep the other workers from running
-                turn = now + _TURN_SECONDS
-        return Page(links, None)
-
-    def _scan(self, query: Query) -> Iterator[Row[Any]]:
-        """Yield what may match, in order, read in batches that grow.
-
-        What the audience may not see is not even looked at: no time and no token tells of it.
-        """
-        if not query.visibilities:
-            return
-        tag = self._narrowest(query)
-        size = query.page_size + 1
-        if query.patterns or len(query.tags) > 1:
-            size = max(size, _BATCH_ROWS)
-        after = query.after
-        while True:
-            with each_statement_alone(self.session):
-                rows = self.session.execute(walk(query, tag, after, size)).all()
-            yield from rows
-            if len(rows) < size:
-                return
-            after = Position(rows[-1].created_at, rows[-1].id)
-            size = max(size, min(4 * size, _LARGEST_BATCH_ROWS))
-
-    def _narrowest(self, query: Query) -> str | None:
-        """Return the tag whose index entries to walk: the rarest."""
-        if len(query.tags) < 2:
-            return next(iter(query.tags), None)
-        with each_statement_alone(self.session):
-            row = self._row(
-                statements.RAREST,
-                owner=query.owner,
-                tags=sorted(query.tags),
-                visibilities=sorted(query.visibilities),
-            )
-        return row.tag if row else None
 
     def _row(self, statement: TextClause, **values: Any) -> Row[Any] | None:
         return self.session.execute(statement, values).one_or_none()

@@ -1,57 +1,191 @@
-"""The SQL of a listing: range scans of indexes, in the order of their keys."""
+"""The SQL of a listing: range scans of indexes in the order of their keys, one statement a part.
 
-from collections.abc import Iterable
+Where the links are filtered, how far apart they are is not known beforehand, and PostgreSQL's
+planner guesses badly. So a statement walks a little way first. It goes on walking where it found
+enough to fill the page soon; else it asks the index of words, which has to read and sort all that
+match, but those are few. Where no index can help it stops after so many rows, and says where.
+"""
+
+from dataclasses import dataclass, field
+from math import isqrt
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, select, tuple_, union_all
-
-from link_svc import models
 from link_svc.listing import Order, Position, Query
+from link_svc.search.conditions import Conditions
+from link_svc.search.query import And, Node, Tag
 from link_svc.visibility import Visibility
 
-_LINKS = models.Link.__table__.c
-_TAGGED = models.LinkTag.__table__.c
-_KEY = ("created_at", "id")
-_REST = [column for column in _LINKS if column.name not in _KEY]
+COLUMNS = (
+    "id, owner, url, title, description, tags, status, visibility, created_at, updated_at, revision"
+)
+_NO_LINK = (
+    "id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, created_at, CAST(NULL AS timestamptz),"
+    " CAST(NULL AS bigint)"
+)
+
+# How many links of an owner's an index is compared with.
+_LARGE = 100_000
+# How far one statement walks where no index helps.
+STRIDE = 1000
 
 
-def walk(
-    query: Query, tag: str | None, after: Position | None, size: int
-) -> Select[Any] | CompoundSelect[Any]:
-    """Select the next of an owner's links, all of them or those of a tag, that may be listed.
+@dataclass
+class Walk:
+    """The next links of a listing, ``want`` or fewer, after a position."""
 
-    One scan where all may be, else one for each visibility, merged.
-    """
-    if query.visibilities == set(Visibility):
-        return _scan(query, tag, after, size)
-    scans = [_scan(query, tag, after, size, each) for each in sorted(query.visibilities)]
-    if len(scans) == 1:
-        return scans[0]
-    merged = union_all(*scans)
-    key = [merged.selected_columns[name] for name in _KEY]
-    return merged.order_by(*_ordered(query, key)).limit(size)
+    query: Query
+    after: Position | None
+    want: int
+    values: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        query = self.query
+        self.values = {
+            "owner": query.owner,
+            "tags": sorted(query.tags),
+            "tag": min(query.tags, default=""),
+        }
+        if self.after is not None:
+            self.values |= {"at": self.after.created_at, "after": self.after.id}
+        self._visibilities = sorted(query.visibilities)
+        self._values_of = {each: f"'{each.value}'" for each in Visibility}
+        newest = query.order is Order.NEWEST
+        self._direction, self._beyond = (" DESC", "<") if newest else ("", ">")
+
+    @property
+    def sql(self) -> str:
+        """The statement."""
+        query = self.query
+        if query.search is not None:
+            return self._searched(_with_tags(query.search, query.tags))
+        if len(query.tags) > 1:
+            every = "tags @> CAST(%(tags)s AS text[])"
+            return f"WITH rarest AS MATERIALIZED ({self._rarest()}), {self._to_an_edge(every)}"
+        if query.tags:
+            return self._tagged(self.want)
+        return self._links(self.want)
+
+    def _searched(self, search: Node) -> str:
+        conditions = Conditions(self.query.owner, self._visibilities, self.values)
+        exact, indexed = conditions.exact(search), conditions.indexed(search)
+        if not indexed:
+            return f"WITH {self._to_an_edge(exact)}"
+        # As far as this a walk costs what the index does, where that has as many for a page.
+        reach, some = isqrt(self.want * _LARGE), max(1, self.want // 4)
+        return f"""
+            WITH near AS MATERIALIZED ({self._filtered(exact, reach // 4)}),
+            far AS MATERIALIZED (
+                SELECT * FROM ({self._filtered(exact, reach * 4)}) AS found
+                 WHERE (SELECT count(*) FROM near) BETWEEN {some} AND {self.want - 1})
+            SELECT * FROM (
+                SELECT * FROM near WHERE (SELECT count(*) FROM near) = {self.want}
+                UNION ALL
+                SELECT * FROM far WHERE (SELECT count(*) FROM far) = {self.want}
+                UNION ALL
+                SELECT * FROM ({self._by_index(exact, indexed)}) AS found
+                 WHERE (SELECT count(*) FROM near) < {self.want}
+                   AND (SELECT count(*) FROM far) < {self.want}) AS part
+             ORDER BY {self._order()}
+            """
+
+    def _by_index(self, exact: str, indexed: str) -> str:
+        conditions = {"owner = %(owner)s", indexed, exact, *self._limits(self._visibilities)}
+        where = " AND ".join(sorted(conditions))
+        return f"""
+            SELECT {COLUMNS} FROM (
+                SELECT {COLUMNS} FROM links WHERE {where} OFFSET 0) AS found
+             ORDER BY {self._order()} LIMIT {self.want}
+            """
+
+    def _to_an_edge(self, condition: str) -> str:
+        """Select what a stride finds; and, where it found too little, its last row as no link."""
+        return f"""
+            near AS MATERIALIZED ({self._filtered(condition, STRIDE)})
+            SELECT {COLUMNS} FROM near
+            UNION ALL
+            SELECT {_NO_LINK} FROM (
+                SELECT * FROM ({self._keys(STRIDE)}) AS walked OFFSET {STRIDE - 1}) AS edge
+             WHERE (SELECT count(*) FROM near) < {self.want}
+            """
+
+    def _filtered(self, condition: str, rows: int) -> str:
+        """Select the first that fulfil a condition, of so many rows."""
+        if self.query.tags and self.query.search is None:
+            return self._tagged(rows, condition)
+        return f"""
+            SELECT {COLUMNS} FROM ({self._links(rows, "*")}) AS walked
+             WHERE {condition} LIMIT {self.want}
+            """
+
+    def _links(self, rows: int, columns: str = COLUMNS) -> str:
+        return self._scan("links", columns, rows)
+
+    def _keys(self, rows: int) -> str:
+        if self.query.tags and self.query.search is None:
+            return self._scan("link_tags", "created_at, link_id AS id", rows)
+        return self._scan("links", "created_at, id", rows)
+
+    def _tagged(self, rows: int, condition: str = "true") -> str:
+        keys = self._scan("link_tags", "created_at AS at, link_id", rows)
+        return f"""
+            SELECT {COLUMNS} FROM ({keys}) AS tagged,
+                   LATERAL (SELECT {COLUMNS} FROM links WHERE id = link_id OFFSET 0) AS link
+             WHERE {condition} ORDER BY {self._order("at, link_id")} LIMIT {self.want}
+            """
+
+    def _scan(self, table: str, columns: str, rows: int) -> str:
+        """Select in order: one scan where all links may be seen, else one for each visibility.
+
+        Each has a limit of its own: without, PostgreSQL (18) sorts all that it could merge.
+        """
+        scans = [self._one_scan(table, columns, rows, seen) for seen in self._classes()]
+        if len(scans) == 1:
+            return scans[0]
+        merged = " UNION ALL ".join(f"({scan})" for scan in scans)
+        order = self._order("1, 2" if table == "link_tags" else "created_at, id")
+        return f"SELECT * FROM ({merged}) AS seen ORDER BY {order} LIMIT {rows}"
+
+    def _one_scan(self, table: str, columns: str, rows: int, seen: list[Visibility]) -> str:
+        id_ = "link_id" if table == "link_tags" else "id"
+        conditions = ["owner = %(owner)s", *self._limits(seen)]
+        if table == "link_tags":
+            conditions.append(
+                "tag = %(tag)s" if len(self.query.tags) == 1 else "tag = (SELECT tag FROM rarest)"
+            )
+        if self.after is not None:
+            conditions.append(f"(created_at, {id_}) {self._beyond} (%(at)s, %(after)s)")
+        where, order = " AND ".join(conditions), self._order(f"created_at, {id_}")
+        return f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {order} LIMIT {rows}"
+
+    def _classes(self) -> list[list[Visibility]]:
+        if len(self._visibilities) == len(Visibility):
+            return [self._visibilities]
+        return [[each] for each in self._visibilities]
+
+    def _rarest(self) -> str:
+        """Select the tag whose entries to walk, counted no further than it matters."""
+        limits = "".join(f" AND {limit}" for limit in self._limits(self._visibilities))
+        return f"""
+            SELECT tag FROM unnest(CAST(%(tags)s AS text[])) AS wanted (tag)
+             ORDER BY (SELECT count(*) FROM (SELECT FROM link_tags
+                        WHERE owner = %(owner)s AND link_tags.tag = wanted.tag{limits}
+                        LIMIT {STRIDE}) AS found)
+             LIMIT 1
+            """
+
+    def _limits(self, visibilities: list[Visibility]) -> list[str]:
+        if len(visibilities) == len(Visibility):
+            return []
+        values = [self._values_of[each] for each in visibilities]
+        return [
+            f"visibility = {values[0]}"
+            if len(values) == 1
+            else f"visibility IN ({', '.join(values)})"
+        ]
+
+    def _order(self, key: str = "created_at, id") -> str:
+        return ", ".join(column + self._direction for column in key.split(", "))
 
 
-def _scan(
-    query: Query,
-    tag: str | None,
-    after: Position | None,
-    size: int,
-    visibility: Visibility | None = None,
-) -> Select[Any]:
-    of, id_ = (_LINKS, _LINKS.id) if tag is None else (_TAGGED, _TAGGED.link_id)
-    key = [of.created_at, id_]
-    statement = select(of.created_at, id_.label("id"), *_REST).where(of.owner == query.owner)
-    if tag is not None:
-        statement = statement.join(models.Link, _TAGGED.link_id == _LINKS.id)
-        statement = statement.where(_TAGGED.tag == tag)
-    if visibility is not None:
-        statement = statement.where(of.visibility == visibility)
-    if after is not None:
-        bound, place = tuple_(after.created_at, after.id), tuple_(*key)
-        statement = statement.where(place < bound if query.order is Order.NEWEST else place > bound)
-    return statement.order_by(*_ordered(query, key)).limit(size)
-
-
-def _ordered(query: Query, key: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    return [column.desc() if query.order is Order.NEWEST else column for column in key]
+def _with_tags(search: Node, tags: frozenset[str]) -> Node:
+    return And((search, *map(Tag, sorted(tags)))) if tags else search

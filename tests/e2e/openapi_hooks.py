@@ -25,6 +25,16 @@ schemathesis.openapi.format(
     ),
 )
 schemathesis.openapi.format("re2", _words | st.just("") | st.sampled_from(["^a|b$", "[a-z]+", "."]))
+schemathesis.openapi.format(
+    "link-query",
+    st.lists(
+        st.sampled_from(
+            ["word", '"two words"', "-not", "#tag", "site:h.example", "after:2024", "be*"]
+        ),
+        min_size=1,
+        max_size=5,
+    ).map(" ".join),
+)
 schemathesis.openapi.format("page-token", st.just(""))
 schemathesis.openapi.format("username", st.sampled_from(KNOWN) | _names)
 

@@ -11,6 +11,7 @@ from chassis.errors import AlreadyExists, LimitExceeded, NotFound
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
 from link_svc.listing import Order, Page, Position, Query
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
+from tests.fakes.link_search import found
 
 Dispatch = Callable[[str, str, dict[str, Any]], None]
 
@@ -98,12 +99,12 @@ class FakeLinkStore:
             (position, link)
             for position, link in rows
             if link.owner == query.owner
-            and query.matches(link)
+            and matches(query, link)
             and (query.after is None or _is_after(position, query.after, newest))
         ]
         shown = found[: query.page_size]
         following = shown[-1][0] if len(found) > len(shown) else None
-        return Page([link for _, link in shown], following)
+        return Page([link.document() for _, link in shown], following)
 
     def _find(self, key: LinkKey) -> tuple[Position, Link]:
         if key not in self.links:
@@ -117,6 +118,16 @@ class FakeLinkStore:
             self.versions[link.owner] += 1
             data = {"link": link.told(kind), "version": self.versions[link.owner]}
             self.dispatch(kind, link.owner, data)
+
+
+def matches(query: Query, link: Link) -> bool:
+    """Say whether a link of the owner belongs to the listing."""
+    return (
+        link.visibility in query.visibilities
+        and query.tags.issubset(link.tags)
+        and all(pattern.matches(getattr(link, pattern.part)) for pattern in query.patterns)
+        and (query.search is None or found(query.search, link))
+    )
 
 
 def _sort_key(row: tuple[Position, Link]) -> tuple[datetime, int]:

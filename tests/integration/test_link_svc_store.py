@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import EventDispatcher
-from link_svc import models, schemas
-from link_svc import store as store_module
+from link_svc import models, pages, schemas
 from link_svc.models import OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from tests.fakes.link_svc import FakeLinkStore
@@ -463,7 +462,7 @@ def test_a_walk_among_writers_loses_and_repeats_nothing(database):
 
 
 def test_a_scan_that_finds_little_ends_and_goes_on(database, monkeypatch):
-    monkeypatch.setattr(store_module, "SCAN_ROWS", 50)
+    monkeypatch.setattr(pages, "SCAN_ROWS", 50)
     for n, url in enumerate(names(160)):
         add(database.store(), url, quota=999, title="rare" if n in (60, 159) else "common")
     page = get(database.store(), title_regex="rare")
@@ -474,7 +473,7 @@ def test_a_scan_that_finds_little_ends_and_goes_on(database, monkeypatch):
 
 
 def test_a_slow_pattern_ends_in_time(database, monkeypatch):
-    monkeypatch.setattr(store_module, "SCAN_SECONDS", 0.2)
+    monkeypatch.setattr(pages, "SCAN_SECONDS", 0.2)
     for url in names(40):
         add(database.store(), url, description="a" * 4096)
     begin = time.monotonic()

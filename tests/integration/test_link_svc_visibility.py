@@ -20,7 +20,7 @@ from link_svc.listing import Position, Query
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from link_svc.visibility import Audience, Visibility
-from link_svc.walks import walk
+from link_svc.walks import Walk
 from tests.fakes.link_svc import FakeLinkStore
 from tests.integration import service_database, told
 
@@ -251,17 +251,17 @@ def many(engine: Engine, postgres: PostgresServer) -> Engine:
 def test_no_page_looks_at_what_it_does_not_show(
     many: Engine, audience: Audience, visibility: Visibility | None, tag: str | None
 ) -> None:
-    query = Query("alice", visibility=visibility, audience=audience)
+    tags = frozenset({tag} if tag else ())
+    query = Query("alice", tags=tags, visibility=visibility, audience=audience)
     if not query.visibilities:
         return
     with many.connect() as connection:
         place = "SELECT created_at, id FROM links ORDER BY id OFFSET 9000 LIMIT 1"
         middle = Position(*connection.execute(text(place)).one())
         for after in (None, middle):
-            statement = walk(query, tag, after, 11).compile(
-                many, compile_kwargs={"literal_binds": True}
-            )
-            plan = "\n".join(connection.scalars(text(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}")))
+            walk = Walk(query, after, 11)
+            explain = f"EXPLAIN (ANALYZE, COSTS OFF) {walk.sql}"
+            plan = "\n".join(connection.exec_driver_sql(explain, walk.values).scalars())
             assert "Seq Scan" not in plan
             assert "Rows Removed" not in plan
             rows = re.findall(r"actual time=\S+ rows=(\d+)", plan)

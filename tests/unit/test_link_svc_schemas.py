@@ -154,9 +154,9 @@ def test_a_bad_query_is_refused_by_its_name(field, value, code):
 
 
 def test_a_page_is_dumped_and_ends_without_a_token():
-    link = Link("alice", URL, "T", "", (), NOW, NOW)
+    link = Link("alice", URL, "T", "", (), NOW, NOW).document()
     assert schemas.page(Query("alice"), Page([link], None)) == {
-        "links": [link.document()],
+        "links": [link],
         "next_token": "",
     }
 

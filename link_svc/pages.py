@@ -1,0 +1,107 @@
+"""Pages of a listing, read from PostgreSQL: rows become JSON, with nothing in between."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row
+from sqlalchemy.orm import Session
+
+from link_svc.domain import LinkDoc, rfc3339
+from link_svc.listing import Page, Position, Query
+from link_svc.walks import STRIDE, Walk
+
+# How much of a collection one call looks through for what the filters let pass.
+SCAN_ROWS = 20_000
+SCAN_SECONDS = 1.0
+_BATCH_ROWS = 100
+_LARGEST_BATCH_ROWS = 1000
+_TURN_SECONDS = 0.01
+
+
+class Pages:
+    """Read pages, each statement a transaction of its own."""
+
+    session: Session
+
+    def page(self, query: Query) -> Page:
+        """Return the next part of the listing: a page, or less where matches are far between.
+
+        A part that ends before the listing does says where to go on. What the audience may not
+        see is not even looked at: no time and no token tells of it.
+        """
+        patience = _Patience()
+        links: list[LinkDoc] = []
+        last = query.after
+        for row in self._rows(query):
+            if row.url is not None and _passes(query, row):
+                if len(links) == query.page_size:
+                    return Page(links, last)
+                links.append(_document(row))
+            last = Position(row.created_at, row.id)
+            if patience.ends(1 if row.url is not None else STRIDE):
+                return Page(links, last)
+        return Page(links, None)
+
+    def _rows(self, query: Query) -> Iterator[Row[Any]]:
+        """Yield what may match, in order; and rows without a URL, as far as nothing does."""
+        if not query.visibilities:
+            return
+        after = query.after
+        want = query.page_size + 1
+        if query.patterns:
+            want = max(want, _BATCH_ROWS)
+        while True:
+            rows = self._read(Walk(query, after, want))
+            yield from rows
+            if len(rows) < want and not (rows and rows[-1].url is None):
+                return
+            after = Position(rows[-1].created_at, rows[-1].id)
+            want = max(want, min(4 * want, _LARGEST_BATCH_ROWS)) if query.patterns else want
+
+    def _read(self, walk: Walk) -> Sequence[Row[Any]]:
+        engine = self.session.get_bind()
+        assert isinstance(engine, Engine)
+        with engine.connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            return alone.exec_driver_sql(walk.sql, walk.values).all()
+
+
+class _Patience:
+    """How much of a collection is looked through, and whose turn it is meanwhile."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        now = time.monotonic()
+        self._end, self._turn = now + SCAN_SECONDS, now + _TURN_SECONDS
+
+    def ends(self, rows: int) -> bool:
+        """Look at more rows; let the other workers run where a slow pattern keeps them waiting."""
+        self._seen += rows
+        now = time.monotonic()
+        if self._seen >= SCAN_ROWS or now > self._end:
+            return True
+        if now > self._turn:
+            time.sleep(0)
+            self._turn = now + _TURN_SECONDS
+        return False
+
+
+def _passes(query: Query, row: Row[Any]) -> bool:
+    return all(pattern.matches(getattr(row, pattern.part)) for pattern in query.patterns)
+
+
+def _document(row: Any) -> LinkDoc:
+    """Return the row as ``domain.Link.document`` does."""
+    id_, _, url, title, description, tags, status, visibility, created, updated, revision = row
+    return {
+        "url": url,
+        "title": title,
+        "description": description,
+        "tags": tags,
+        "status": status,
+        "visibility": visibility,
+        "created_at": rfc3339(created),
+        "updated_at": rfc3339(updated),
+        "version": f"{id_}-{revision}",
+    }
