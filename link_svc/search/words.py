@@ -1,4 +1,4 @@
-"""The words of a text, and of a link, as they are kept and searched: docs/search.md, ADR 30.
+"""The words of a text, and of a link, as they are kept and searched: docs/search.md, ADR 31.
 
 One rule for links and queries, here and not in PostgreSQL: it is the same on every server, whatever
 its version, its locale and its dictionaries.
