@@ -32,6 +32,10 @@ def _nothing(call: "Call") -> None:
     """Answer a call that has not begun."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Request:
     """What the caller has sent so far."""
 
@@ -66,22 +70,29 @@ class Call:
         self.deadline: float | None = None
         self.finished = False
         self._handle: Callable[[Call], None] = _nothing
+        self._waits: Callable[[], bool] = _never
         self._headers_sent = False
         self._timer: Any = None
         self._thread: Any = None
 
-    def begin(self, handle: Callable[["Call"], None], seconds: float | None) -> None:
-        """Say what answers the call, and how long it may take."""
-        self._handle = handle
+    def begin(
+        self, handle: Callable[["Call"], None], waits: Callable[[], bool], seconds: float | None
+    ) -> None:
+        """Say what answers the call, whether that waits, and how long it may take."""
+        self._handle, self._waits = handle, waits
         if seconds is not None:
             # nameko-grpc (1.4.0rc3) asks the clock every millisecond, for each call.
             self.deadline = time.time() + seconds
             self._timer = hubs.get_hub().schedule_call_global(seconds, self._expire)
 
     def work(self) -> None:
-        """Answer the complete request in a green thread that ends with the call."""
-        if not self.finished:
+        """Answer the complete request; where that waits, in a green thread that ends with it."""
+        if self.finished:
+            return
+        if self._waits():
             self._thread = eventlet.spawn(self._work)
+        else:
+            self._work()
 
     def _work(self) -> None:
         try:

@@ -1,17 +1,18 @@
 """The client: a dependency that calls the methods of a gRPC stub."""
 
+import json
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from google.protobuf.message import DecodeError
 from nameko.exceptions import ConfigurationError
 from nameko.extensions import DependencyProvider
 from nameko_grpc.constants import Cardinality
-from nameko_grpc.context import metadata_from_context_data
-from nameko_grpc.headers import HeaderManager
+from nameko_grpc.context import METADATA_PREFIX
 from nameko_grpc.inspection import Inspector
 
 from chassis import config
@@ -47,7 +48,7 @@ class GrpcClient(DependencyProvider):
         self.seconds = config.positive("RPC_TIMEOUT_SECONDS")
         places = config.positive_integer("RPC_CALLS_IN_FLIGHT")
         self.calls = PeerCalls(self.container.service_name, self.target, places)
-        self.inspector = Inspector(self.stub_cls)
+        self.methods = _methods(self.stub_cls)
         scheme, host, port = _parse_target(self.target_key)
         limit = config.positive_integer("GRPC_MAX_MESSAGE_BYTES")
         self.channel = Channel(host, port, limit, _tls(self.target_key, scheme))
@@ -78,17 +79,14 @@ class GrpcClient(DependencyProvider):
         left = min(context.get(DEADLINE) or now + longest, now + longest) - now
         if left <= 0:
             raise statuses.timed_out()
+        path, answer_type = self.methods[method]
         with self.calls.begin(method, left) as carried:
-            metadata = _metadata({**context, **carried})
-            headers = [self._path(method), *self._headers, *metadata]
+            headers = [path, *self._headers, *_metadata({**context, **carried})]
             answer = self.channel.call(headers, request.SerializeToString(), left)
             try:
-                return self.inspector.output_type_for_method(method).FromString(answer)
+                return answer_type.FromString(answer)
             except DecodeError as error:
                 raise statuses.failed(error) from error
-
-    def _path(self, method: str) -> tuple[bytes, bytes]:
-        return (b":path", self.inspector.path_for_method(method).encode())
 
 
 class Peer:
@@ -99,16 +97,42 @@ class Peer:
         self._context_data = context_data
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        inspector = self._client.inspector
-        if inspector.cardinality_map.get(name) is not Cardinality.UNARY_UNARY:
-            raise AttributeError(f"{inspector.service_name} has no unary method {name}")
+        if name not in self._client.methods:
+            raise AttributeError(f"{self._client.target} has no unary method {name}")
         return partial(self._client.call, name, self._context_data)
+
+
+def _methods(stub: type) -> dict[str, tuple[tuple[bytes, bytes], Any]]:
+    """Return the unary methods of a stub: the header that names each, and what it answers."""
+    inspector = Inspector(stub)
+    return {
+        name: (
+            (b":path", inspector.path_for_method(name).encode()),
+            inspector.output_type_for_method(name),
+        )
+        for name, cardinality in inspector.cardinality_map.items()
+        if cardinality is Cardinality.UNARY_UNARY
+    }
 
 
 def _metadata(context_data: dict[str, Any]) -> RawHeaders:
     """Return what the server's worker shall know; the deadline goes as ``grpc-timeout``."""
-    data = {name.lower(): value for name, value in context_data.items() if name != DEADLINE}
-    return HeaderManager.encode(metadata_from_context_data(data))
+    return [
+        (_metadata_name(name), _json(value))
+        for name, value in context_data.items()
+        if name != DEADLINE
+    ]
+
+
+@lru_cache(maxsize=64)
+def _metadata_name(name: str) -> bytes:
+    return f"{METADATA_PREFIX}{name.lower()}".encode()
+
+
+def _json(value: Any) -> bytes:
+    """Return a value as JSON of ASCII alone, which is what metadata may hold."""
+    text = msgspec.json.encode(value)
+    return text if text.isascii() else json.dumps(value).encode()
 
 
 def _tls(key: str, scheme: str) -> Tls | None:

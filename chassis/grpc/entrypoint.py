@@ -47,11 +47,15 @@ class Grpc(entrypoint.Grpc):
 
     def setup(self) -> None:
         """Offer the method."""
-        self.grpc_server.register(self.method_path, Method(self.handle))
+        method = Method(self.handle, waits=self._no_worker_is_free)
+        self.grpc_server.register(self.method_path, method)
 
     def stop(self) -> None:
         """Finish what has begun. nameko-grpc (1.4.0rc3) forgot the method before its calls."""
         self.grpc_server.drain()
+
+    def _no_worker_is_free(self) -> bool:
+        return bool(self.container._worker_pool.free() <= 0)
 
     def handle(self, call: Call) -> None:
         """Have a worker answer a complete request; raise GrpcError for one that is none."""

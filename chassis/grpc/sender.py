@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import eventlet
+from eventlet import greenio
 from eventlet.green import socket
+from eventlet.hubs import get_hub
 from eventlet.semaphore import Semaphore
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
+
+from chassis.grpc.compression import PlainDecoder, PlainEncoder
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +53,9 @@ class Outgoing:
 class Sender:
     """A socket, h2's state of it, and what waits for flow control.
 
-    Writing spawns one green thread, which sends what all writers of that moment have left with
-    h2; so a writer is never held up by who does not read, and frames leave together.
+    What all writers of a moment have left with h2 leaves together, in the hub, where the socket
+    takes it at once; where it does not, a green thread goes on. So a writer is never held up by who
+    does not read.
     """
 
     def __init__(self, sock: Any, client_side: bool) -> None:
@@ -60,7 +65,8 @@ class Sender:
         self.sock = sock
         self.h2 = H2Connection(_configuration(client_side))
         self.h2.local_settings = Settings(client=client_side, initial_values=self.settings())
-        self.h2.decoder.max_header_list_size = MAX_METADATA_BYTES
+        self.h2.encoder = PlainEncoder()  # type: ignore[assignment]
+        self.h2.decoder = PlainDecoder(MAX_METADATA_BYTES)
         self.closed = False
         self._outgoing: dict[int, Outgoing] = {}
         self._sending = Semaphore(1)
@@ -120,10 +126,50 @@ class Sender:
         """See to it that what has been written is sent, without waiting for it."""
         if not self._flush_is_due:
             self._flush_is_due = True
-            eventlet.spawn_n(self._flush)
+            get_hub().schedule_call_global(0, self._flush_at_once)
+
+    def _flush_at_once(self) -> None:
+        """Send what the socket takes now: whoever sends already will send this as well."""
+        self._flush_is_due = False
+        if self._sending.locked():
+            return
+        data = self.h2.data_to_send()
+        if not data:
+            return
+        try:
+            sent = self._taken(data)
+        except OSError as error:
+            log.debug("cannot send: %s", error)
+            self.abort()
+            return
+        if sent == len(data):
+            self._make_more()
+        else:
+            self._sending.acquire()
+            eventlet.spawn_n(self._go_on, data[sent:])
+
+    def _taken(self, data: bytes) -> int:
+        """Return how many bytes the socket has taken, without waiting."""
+        if not isinstance(self.sock, greenio.GreenSocket):  # TLS has to be asked by a thread
+            return 0
+        try:
+            return int(self.sock.fd.send(data))
+        except BlockingIOError:
+            return 0
+
+    def _go_on(self, data: bytes) -> None:
+        """Send the rest, and what has come meanwhile."""
+        try:
+            try:
+                self._sendall(data, SEND_SECONDS)
+            finally:
+                self._sending.release()
+            self._send()
+        except OSError as error:
+            log.debug("cannot send: %s", error)
+            self.abort()
 
     def _flush(self) -> None:
-        self._flush_is_due = False
         try:
             self._send()
         except OSError as error:
@@ -133,11 +179,18 @@ class Sender:
     def _send(self, seconds: float = SEND_SECONDS) -> None:
         with self._sending:
             while data := self.h2.data_to_send():
-                with eventlet.Timeout(seconds, TimeoutError("nothing is taken")):
-                    self.sock.sendall(data)
-                if self._ahead:
-                    self._ahead = 0
-                    self._push_all()
+                self._sendall(data, seconds)
+                self._make_more()
+
+    def _sendall(self, data: bytes, seconds: float) -> None:
+        with eventlet.Timeout(seconds, TimeoutError("nothing is taken")):
+            self.sock.sendall(data)
+
+    def _make_more(self) -> None:
+        """Make frames of what had to wait until others were sent."""
+        if self._ahead:
+            self._ahead = 0
+            self._push_all()
 
     def _push(self, stream_id: int) -> None:
         outgoing = self._outgoing[stream_id]

@@ -27,10 +27,14 @@ ACCEPT_PAUSE_SECONDS = 0.1
 
 @dataclass
 class Method:
-    """What answers a path; a bounded method has RPC_TIMEOUT_SECONDS at most."""
+    """What answers a path; a bounded method has RPC_TIMEOUT_SECONDS at most.
+
+    ``waits`` tells whether to handle a call would wait for something now.
+    """
 
     handle: Callable[[Call], None]
     bounded: bool = True
+    waits: Callable[[], bool] = lambda: True
 
 
 class GrpcServer(SharedExtension):

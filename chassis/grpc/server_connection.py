@@ -114,7 +114,7 @@ class ServerConnection(Connection):
         bounds = [framing.parse_timeout(timeout)] if timeout is not None else []
         if method.bounded:
             bounds.append(self.server.seconds)
-        call.begin(method.handle, min(bounds, default=None))
+        call.begin(method.handle, method.waits, min(bounds, default=None))
 
     def on_data(self, stream_id: int, data: bytes) -> None:
         """Take a part of a request."""
