@@ -11,6 +11,7 @@ worker begins.
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -85,15 +86,21 @@ class HttpHandler(HttpRequestHandler):
             tracing.TRACEPARENT: request.headers.get("Traceparent", ""),
         }
         done = Event()
+        handle_result = partial(self.handle_result, done)
         with eventlet.Timeout(self.timeout_seconds + SLACK_SECONDS, _overdue()):
-            with eventlet.Timeout(WORKER_WAIT_SECONDS, _busy()):
-                worker_ctx = self.container.spawn_worker(
-                    self, args, kwargs, context, partial(self.handle_result, done)
-                )
+            with self._patience():
+                worker_ctx = self.container.spawn_worker(self, args, kwargs, context, handle_result)
             # nameko (3.0.0rc11) calls handle_result only if the method returned or raised an
             # Exception: not for a worker that was killed, or whose dependencies failed.
             self.container._worker_threads[worker_ctx].link(_ended, done)
             return done.wait()
+
+    def _patience(self) -> AbstractContextManager[Any]:
+        """Bound the wait for a free worker, where there is any."""
+        if self.container._worker_pool.free() > 0:
+            return nullcontext()
+        timeout: AbstractContextManager[Any] = eventlet.Timeout(WORKER_WAIT_SECONDS, _busy())
+        return timeout
 
     def _document(self, result: Any, is_read: bool) -> Response:
         """Return a mapping as JSON, with its own status and headers if they are given."""

@@ -74,6 +74,8 @@ class WebServer(NamekoWebServer):
         self.exchange_seconds = config.positive("EXCHANGE_SECONDS")
         self.idle_seconds = config.positive("KEEP_ALIVE_SECONDS")
         self.logs = config.boolean("ACCESS_LOG", default=False)
+        shared = config.boolean("SHARE_HTTP_PORT", default=False)
+        self.shared = shared and self.port_key == WebServer.port_key
         self.limits = Limits(
             line=config.positive_integer("MAX_HEADER_LINE_BYTES"),
             head=config.positive_integer("MAX_HEADER_BYTES"),
@@ -92,7 +94,7 @@ class WebServer(NamekoWebServer):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             # eventlet (0.41.3) sets SO_REUSEPORT by default, and two services share the port.
-            sock = eventlet.listen((host, port), family, backlog=BACKLOG, reuse_port=False)
+            sock = eventlet.listen((host, port), family, backlog=BACKLOG, reuse_port=self.shared)
         except OSError as exc:
             taken = exc.errno == errno.EADDRINUSE
             what = "is in use" if taken else f"cannot be had: {exc.strerror}"

@@ -46,6 +46,26 @@ def test_ready_without_neighbours(server: Server) -> None:
     assert server.get("/health/ready").json == {"status": "ready", "dependencies": {"NATS": "up"}}
 
 
+def answers(server: Server) -> int:
+    """Return how many times a process has said hello."""
+    lines = server.metrics().decode().splitlines()
+    greeted = (line for line in lines if line.startswith("http_requests_total{"))
+    return sum(int(float(line.split()[-1])) for line in greeted if "/hello/" in line)
+
+
+def test_processes_share_a_port_where_they_are_told_to(tmp_path: Path) -> None:
+    with running(tmp_path, SHARE_HTTP_PORT=True) as one:
+        other = Server(tmp_path, SHARE_HTTP_PORT=True, HTTP_PORTS={"toy": one.port})
+        other.process.start()
+        try:
+            until(lambda: other.metrics() and one.get("/hello/bob").status == 200)
+            until(lambda: one.get("/hello/bob") and answers(one) and answers(other))
+            one.process.stop()
+            assert [one.get("/hello/bob").status for _ in range(20)] == [200] * 20
+        finally:
+            other.process.stop()
+
+
 def test_happy_path_says_nothing(server: Server) -> None:
     before = server.process.log.stat().st_size
     server.get("/echo?access_token=secret")

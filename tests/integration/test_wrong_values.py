@@ -62,6 +62,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "KEEP_ALIVE_SECONDS": ("gateway", NO_NUMBERS),
     "OTLP_ENDPOINT": ("gateway", ("collector:4318", "grpc://collector")),
     "ACCESS_LOG": ("gateway", NO_TRUTHS),
+    "SHARE_HTTP_PORT": ("gateway", NO_TRUTHS),
     "LOGGING.root.level": ("user_svc", ("LOUD", "info", 5)),
     **{
         f"DB_URIS.{service}:Base": (service, ("", "no address", "mysql://host/db"))
