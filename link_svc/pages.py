@@ -4,9 +4,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from chassis.database.transactions import each_statement_alone
 from link_svc.domain import LinkDoc, rfc3339
 from link_svc.listing import Page, Position, Query
 from link_svc.walks import STRIDE, Walk
@@ -60,11 +61,8 @@ class Pages:
             want = max(want, min(4 * want, _LARGEST_BATCH_ROWS)) if query.patterns else want
 
     def _read(self, walk: Walk) -> Sequence[Row[Any]]:
-        engine = self.session.get_bind()
-        assert isinstance(engine, Engine)
-        with engine.connect() as connection:
-            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            return alone.exec_driver_sql(walk.sql, walk.values).all()
+        with each_statement_alone(self.session) as connection:
+            return connection.exec_driver_sql(walk.sql, walk.values).all()
 
 
 class _Patience:

@@ -56,7 +56,6 @@ class Scene:
         yield Operation("a page near the end", lambda: self._list(start_token=last))
         yield Operation("list by tag", lambda: self._list(tag="every"))
         yield Operation("list by two tags", lambda: self._list(tag="every,tenth"))
-        yield Operation("list by text", lambda: self._list(q="link -nowhere"))
         yield Operation("list by regular expression", lambda: self._list(title_regex="Link"))
         if self._searches():
             yield Operation("list by text", lambda: self._list(q="link"))
