@@ -90,7 +90,7 @@ class Walk:
 
     def _by_index(self, exact: str, indexed: str) -> str:
         conditions = {"owner = %(owner)s", indexed, exact, *self._limits(self._visibilities)}
-        where = " AND ".join(sorted(conditions))
+        where = " AND ".join(sorted(conditions) + self._later())
         return f"""
             SELECT {COLUMNS} FROM (
                 SELECT {COLUMNS} FROM links WHERE {where} OFFSET 0) AS found
@@ -152,10 +152,14 @@ class Walk:
             conditions.append(
                 "tag = %(tag)s" if len(self.query.tags) == 1 else "tag = (SELECT tag FROM rarest)"
             )
-        if self.after is not None:
-            conditions.append(f"(created_at, {id_}) {self._beyond} (%(at)s, %(after)s)")
-        where, order = " AND ".join(conditions), self._order(f"created_at, {id_}")
+        where = " AND ".join(conditions + self._later(id_))
+        order = self._order(f"created_at, {id_}")
         return f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {order} LIMIT {rows}"
+
+    def _later(self, id_: str = "id") -> list[str]:
+        if self.after is None:
+            return []
+        return [f"(created_at, {id_}) {self._beyond} (%(at)s, %(after)s)"]
 
     def _classes(self) -> list[list[Visibility]]:
         if len(self._visibilities) == len(Visibility):

@@ -1,4 +1,4 @@
-"""The language of queries: docs/search.md says what it means, ADR 31 why.
+"""The language of queries: docs/search.md says what it means, ADR 33 why.
 
     query   := part ("or" part)*
     part    := term (["and"] term)*

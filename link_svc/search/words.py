@@ -1,4 +1,4 @@
-"""The words of a text, and of a link, as they are kept and searched: docs/search.md, ADR 31.
+"""The words of a text, and of a link, as they are kept and searched: docs/search.md, ADR 33.
 
 One rule for links and queries, here and not in PostgreSQL: it is the same on every server, whatever
 its version, its locale and its dictionaries.
@@ -51,8 +51,8 @@ def words(text: str) -> list[str]:
 
 
 def site(host: str) -> str:
-    """Return a host as it is searched."""
-    return fold(host).strip(".")[:_LONGEST_HOST]
+    """Return a host as it is searched: with its accents, which make it another one."""
+    return unicodedata.normalize("NFKC", host).casefold().strip(".")[:_LONGEST_HOST]
 
 
 @dataclass(frozen=True, slots=True)
