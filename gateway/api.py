@@ -34,6 +34,8 @@ KEY = "Idempotency-Key"
 _KEY = re.compile(r"[ -~]{1,255}")
 _KEY_REFUSALS = (AlreadyExists("idempotency_key_in_use"), AlreadyExists("idempotency_key_reused"))
 
+_OPTIONS = ("timeout_key", "body_key")  # of http.http
+
 PREFIX = "/v1.0"
 ALIAS = "/v1"
 
@@ -91,6 +93,7 @@ class Route:
     keyed: bool
     conditional: bool
     anonymous: bool
+    uploads: tuple[str, ...]
     handler: Handler
 
     @property
@@ -104,7 +107,8 @@ def api(method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]
 
     def declare(handler: Handler) -> Handler:
         entrypoint = route(method, f"{PREFIX}/{path}", **declared)(handler)
-        return http.http(method, rule(f"{ALIAS}/{path}"))(entrypoint)
+        options = {name: declared[name] for name in _OPTIONS if name in declared}
+        return http.http(method, rule(f"{ALIAS}/{path}"), **options)(entrypoint)
 
     return declare
 
@@ -127,6 +131,7 @@ def route(
     conditional: bool = False,
     reads: bool = True,
     anonymous: bool = False,
+    uploads: tuple[str, ...] = (),
     **options: Any,
 ) -> Callable[[Handler], Handler]:
     """Declare a route.
@@ -139,6 +144,7 @@ def route(
     ``refuses``: the errors that are this route's own, beside those of all routes.
     ``leads``: which routes are for what has been answered, as OpenAPI's links say it.
     ``keyed``: it may be called with an Idempotency-Key; ``conditional``: with If-Match.
+    ``uploads``: the media types of a body that is a file; parameters are in the query then.
     ``options`` are those of ``http.http``.
     """
     bodies = answers if isinstance(answers, tuple) else (answers,)
@@ -154,7 +160,7 @@ def route(
             if anonymous and service.anonymous_readers and auth.is_anonymous(request):
                 needed = None
             caller = auth.caller(request, service.users, needed) if needed else auth.NOBODY
-            params = reader(service.sizes).request(request, in_path)
+            params = reader(service.sizes).request(request, in_path, not uploads)
             return handler(service, Call(request, caller.username, params, caller))
 
         declared = Route(
@@ -168,6 +174,7 @@ def route(
             keyed=keyed,
             conditional=conditional,
             anonymous=anonymous,
+            uploads=uploads,
             handler=handler,
         )
         answer.route = declared  # type: ignore[attr-defined]

@@ -76,8 +76,7 @@ def _parameters(operation: Json) -> Markup:
         (each["name"], each.get("required", False), each["schema"], each.get("description", ""))
         for each in operation.get("parameters", ())
     ]
-    if body := operation.get("requestBody"):
-        schema = body["content"]["application/json"]["schema"]
+    if schema := _body(operation):
         required = schema.get("required", ())
         for name, each in schema["properties"].items():
             rows.append((name, name in required, each, each.get("description", "")))
@@ -141,14 +140,20 @@ def _statuses(rows: Iterable[tuple[str, str]]) -> Markup:
 def _example(operation: Json, document: Json) -> Markup:
     schemas = document["components"]["schemas"]
     shown = Markup()
-    if body := operation.get("requestBody"):
-        schema = body["content"]["application/json"]["schema"]
+    if schema := _body(operation):
         shown += _block("A body", _given(schema, schemas))
     for each in operation["responses"].values():
         content = each.get("content", {}).get("application/json", {})
         if "example" in content:
             shown += _block("An answer", content["example"])
     return shown
+
+
+def _body(operation: Json) -> Json:
+    """Return the schema of the parameters in a body; a file has none."""
+    content = operation.get("requestBody", {}).get("content", {})
+    schema: Json = content.get("application/json", {}).get("schema", {})
+    return schema
 
 
 def _given(schema: Json, schemas: Json) -> Json:

@@ -149,14 +149,21 @@ def _taken(route: Route) -> Json:
     headers = [_KEY] if route.keyed else []
     headers += [_IF_MATCH] if route.conditional else []
     schema = schema_of(route.takes)
-    if route.method in _IN_BODY and schema["properties"]:
+    if route.method in _IN_BODY and schema["properties"] and not route.uploads:
         return {**({"parameters": headers} if headers else {}), "requestBody": _body(schema)}
     required = schema.get("required", ())
     found = headers + [
         _in_address(route, name, each, name in required)
         for name, each in schema["properties"].items()
     ]
-    return {"parameters": found} if found else {}
+    taken: Json = {"parameters": found} if found else {}
+    if route.uploads:
+        file = {"schema": {"type": "string"}}
+        taken["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(route.uploads, file),
+        }
+    return taken
 
 
 def _body(schema: Json) -> Json:

@@ -206,6 +206,33 @@ class LinkBatch(TypedDict):
     ]
 
 
+class NewImport(TypedDict, total=False):
+    """How a file shall be imported."""
+
+    existing: Annotated[
+        Literal["skip", "update"],
+        declared(
+            "What becomes of a link that is there already: it stays as it is, or gets the title,"
+            " the description and, besides its own, the tags of the file.",
+            must="skip or update",
+            schema={"default": "skip"},
+        ),
+    ]
+    visibility: Annotated[
+        Literal["private", "followers", "public"],
+        declared(
+            "Who may see the links of which the file does not say it; else as new links have it.",
+            must="private, followers or public",
+        ),
+    ]
+
+
+class WhichImport(TypedDict):
+    """Which import."""
+
+    id: Annotated[str, declared("The import's id.", schema={"format": "uuid"})]
+
+
 class Page(TypedDict, total=False):
     """Which part of a list."""
 

@@ -9,6 +9,7 @@ from gateway.routes import (
     blocks,
     description,
     home,
+    imports,
     links,
     news,
     people,
@@ -23,6 +24,7 @@ _off_or_on = partial(config.boolean, default=False)
 
 class GatewayService(
     links.Links,
+    imports.Imports,
     people.People,
     blocks.Blocks,
     profiles.Profiles,

@@ -42,9 +42,15 @@ class Reader(Generic[P]):
             if kind in found
         }
 
-    def request(self, request: http.Request, in_path: Mapping[str, str] | None = None) -> P:
+    def request(
+        self,
+        request: http.Request,
+        in_path: Mapping[str, str] | None = None,
+        read_body: bool = True,
+    ) -> P:
         """Return the request's parameters; raise InvalidInput that names the one at fault."""
-        return self.params({**http.params(request, self.lists), **(in_path or {})})
+        found = http.params(request, self.lists, read_body=read_body)
+        return self.params({**found, **(in_path or {})})
 
     def params(self, params: Params) -> P:
         """Return the parameters of this type; raise InvalidInput that names the one at fault."""

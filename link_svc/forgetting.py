@@ -28,6 +28,13 @@ _FINISH = text(
 _DELETE_OWNER = text("DELETE FROM owners WHERE owner = :owner")
 _DELETE_REST = text("DELETE FROM links WHERE owner = :owner")
 _DELETE_KEYS = text("DELETE FROM idempotency_keys WHERE owner = :owner")
+# First of all, and again in the end: what an import is adding goes on until its row is gone.
+_DELETE_IMPORTS = text(
+    """
+    DELETE FROM imports
+     WHERE owner = :owner AND NOT EXISTS (SELECT FROM forgotten WHERE removal = :removal)
+    """
+)
 _UNTOLD = text("SELECT 1 FROM outbox WHERE subject = :owner LIMIT 1")
 
 
@@ -42,11 +49,15 @@ class Forgetting:
         Raise Unavailable where it is to be done again: before it is ``settled``, or while the
         last events of theirs are on their way to the stream, from which they go after that.
         """
+        with self.session.begin():
+            self.session.execute(_DELETE_IMPORTS, {"removal": removal, "owner": owner})
         while self._delete_some(removal, owner):
             pass
         if not settled:
             raise Unavailable("requests_under_way", "Requests may still be under way.")
         with self.session.begin():
+            # Before the owner's row, as an import has it; and before the removal is finished.
+            self.session.execute(_DELETE_IMPORTS, {"removal": removal, "owner": owner})
             if self.session.execute(_FINISH, {"removal": removal}).one_or_none() is None:
                 return
             self.session.execute(_DELETE_OWNER, {"owner": owner})

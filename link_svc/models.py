@@ -2,21 +2,24 @@
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     DateTime,
     ForeignKey,
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Text,
     Uuid,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis import outbox
@@ -115,6 +118,52 @@ class Forgotten(Base):
     forgotten_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now()
     )
+
+
+class Import(Base):
+    """A file of links that is brought in; ``holder`` is who works on it, and until when."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    owner: Mapped[str] = mapped_column(_NAME)
+    state: Mapped[str] = mapped_column(Text)
+    update_existing: Mapped[bool] = mapped_column(Boolean)
+    visibility: Mapped[str] = mapped_column(Text)
+    pieces: Mapped[int] = mapped_column(Integer, server_default="0")
+    done: Mapped[int] = mapped_column(Integer, server_default="0")
+    added: Mapped[int] = mapped_column(Integer, server_default="0")
+    updated: Mapped[int] = mapped_column(Integer, server_default="0")
+    skipped: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed: Mapped[int] = mapped_column(Integer, server_default="0")
+    total: Mapped[int | None] = mapped_column(Integer)
+    errors: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    holder: Mapped[str] = mapped_column(Text, server_default="")
+    held_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+    __table_args__ = (
+        Index("imports_owner_idx", "owner", "created_at"),
+        Index(
+            "imports_open_key",
+            "owner",
+            unique=True,
+            postgresql_where=text("state IN ('receiving', 'waiting', 'running')"),
+        ),
+    )
+
+
+class ImportPiece(Base):
+    """A piece of a file that is still to be imported."""
+
+    __tablename__ = "import_pieces"
+
+    import_id: Mapped[uuid.UUID] = mapped_column(
+        Uuid, ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class OutboxEvent(outbox.OutboxMixin, Base):

@@ -163,6 +163,11 @@ def removal_id(value: str) -> uuid.UUID:
         raise InvalidInput("invalid_removal", "This is no removal.", "removal") from None
 
 
+def moment(time: datetime) -> str:
+    """Return a time as it crosses the wire: RFC 3339 in UTC."""
+    return domain.rfc3339(time)
+
+
 def dump(link: domain.Link) -> LinkDoc:
     """Return a link as it crosses the wire."""
     return link.document()

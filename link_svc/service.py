@@ -1,17 +1,20 @@
 """Link service: everyone's bookmarks."""
 
+from collections.abc import Callable
 from functools import partial
 
 from nameko.rpc import rpc
 from nameko.timer import timer
 
 from chassis import config, events, health, outbox
+from chassis.background import Background
 from chassis.database import Store
 from chassis.database.idempotency import FORGET_SECONDS, Write
 from chassis.errors import ServiceError
 from chassis.rpc import ServiceRpc
 from contracts.limits import URL_LENGTH
 from link_svc import bulk, schemas
+from link_svc.imports import service as imports
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.search.filling import FILL_SECONDS
 from link_svc.store import LinkStore
@@ -28,6 +31,7 @@ class LinkService(health.Health):
         LinkStore, Base, events=outbox.EventDispatcher("link-events", OutboxEvent, OutboxLease)
     )
     users = ServiceRpc("user_svc")
+    wake_importers: Callable[[], None] = Background(imports.worker, at_once=2)
     quota: int = config.positive_int("MAX_LINKS_PER_USER")
     longest_url: int = config.Setting(_longest_url, "MAX_URL_LENGTH")
     key_hours: int = config.positive_int("IDEMPOTENCY_KEY_HOURS")
@@ -116,6 +120,33 @@ class LinkService(health.Health):
         """Change it, for links that are added from now on; raise ``invalid_visibility``."""
         wanted = schemas.visibility(visibility, "default_visibility")
         self.links.set_default_visibility(schemas.owner(username), wanted)
+
+    @rpc(expected_exceptions=ServiceError)
+    def begin_import(self, username: str, visibility: str, update_existing: bool) -> str:
+        """Begin to receive a file of links; return its id, or raise ``import_under_way``."""
+        return imports.begin(self.links, username, visibility, update_existing)
+
+    @rpc(expected_exceptions=ServiceError)
+    def add_import_piece(self, username: str, import_id: str, number: int, body: str) -> None:
+        """Keep the next piece of the file, in base64; raise ``no_such_import``."""
+        imports.add_piece(self.links, username, import_id, number, body)
+
+    @rpc(expected_exceptions=ServiceError)
+    def start_import(self, username: str, import_id: str) -> imports.ImportDoc:
+        """Import the file that has come, in the background; raise ``no_such_import``."""
+        started = imports.start(self.links, username, import_id)
+        self.wake_importers()
+        return started
+
+    @rpc(expected_exceptions=ServiceError)
+    def get_import(self, username: str, import_id: str) -> imports.ImportDoc:
+        """Tell how far an import is; raise ``no_such_import``."""
+        return imports.get(self.links, username, import_id)
+
+    @rpc(expected_exceptions=ServiceError)
+    def cancel_import(self, username: str, import_id: str) -> imports.ImportDoc:
+        """End an import; what it has added stays. Raise ``no_such_import``."""
+        return imports.cancel(self.links, username, import_id)
 
     @events.nats_handler("user-events", durable="links")
     def on_user_event(self, event: events.Event, sequence: int) -> None:

@@ -26,7 +26,7 @@ LINK = (
 
 # domain.Link.document(), of a row that is called link.
 _TIME = """to_char(link.{} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"')"""
-_DOCUMENT = Template(
+DOCUMENT = Template(
     """
     jsonb_build_object(
         'url', link.url, 'title', link.title, 'description', link.description,
@@ -53,7 +53,7 @@ _EVENT = Template(
 
 
 def _sql(
-    template: str, type_: str, told: str = _DOCUMENT, visibility: str = "visibility"
+    template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility"
 ) -> TextClause:
     """Put a statement together; all but the template is SQL.
 
@@ -138,7 +138,7 @@ UPDATE = _sql(
     type_="CAST(:event AS text)",
     visibility="CAST(:visibility AS text)",
     told="CASE WHEN :event = 'link.hidden' THEN jsonb_build_object('url', link.url)"
-    f" ELSE {_DOCUMENT} END",
+    f" ELSE {DOCUMENT} END",
     template="""
     $wait;
     WITH found AS (

@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 
 from chassis.database import idempotency
 from chassis.database.transactions import each_statement_alone, one_statement, transaction
-from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
+from chassis.errors import NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Status, Versions, check_version
+from link_svc.batches import Batches
+from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
 from link_svc.forgetting import Forgetting
 from link_svc.pages import Pages
+from link_svc.rows import link_exists, link_of, too_many_links, words
 from link_svc.search.filling import Filling
-from link_svc.search.words import Text, tsvector
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 
 # How often a change looks again at what others have changed meanwhile.
@@ -27,7 +28,7 @@ _TRIES = 3
 T = TypeVar("T")
 
 
-class LinkStore(Pages, Forgetting, Filling):
+class LinkStore(Pages, Batches, Forgetting, Filling):
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:
@@ -42,7 +43,7 @@ class LinkStore(Pages, Forgetting, Filling):
                 return link
             if refusal := self._refusal(new.key, quota):
                 raise refusal
-        raise _link_exists()  # it was there each time, and gone when we asked why
+        raise link_exists()  # it was there each time, and gone when we asked why
 
     def update(self, changes: Changes, versions: Versions = None) -> Link:
         """Change a link; raise no_such_link, link_changed or too_many_tags.
@@ -72,17 +73,17 @@ class LinkStore(Pages, Forgetting, Filling):
             )
         if row is None:
             raise _no_such_link()
-        link = _link(row)
+        link = link_of(row)
         check_version(link, versions)  # which then was the statement's condition, too
         return link
 
     def get(self, key: LinkKey) -> Link:
         """Return a link; raise no_such_link."""
-        with each_statement_alone(self.session):
+        with one_statement(self.session):
             row = self._row(statements.GET, owner=key.owner, url=key.url)
         if row is None:
             raise _no_such_link()
-        return _link(row)
+        return link_of(row)
 
     def together(self, owner: str, do: Callable[[], T]) -> T:
         """Do several changes of an owner's links in one transaction; each may be refused."""
@@ -125,22 +126,22 @@ class LinkStore(Pages, Forgetting, Filling):
                     title=new.title,
                     description=new.description,
                     tags=sorted(new.tags),
-                    words=_words(new.key.owner, new.key.url, new),
+                    words=words(new.key.owner, new.key.url, new),
                     visibility=new.visibility,
                     quota=quota,
                     context=self._context(),
                 )
         except IntegrityError as error:
             if "links_owner_url_key" in str(error):
-                raise _link_exists() from None
+                raise link_exists() from None
             raise
-        return _link(row) if row else None
+        return link_of(row) if row else None
 
     def _updated(self, row: Row[Any] | None, changes: Changes, versions: Versions) -> Link | None:
         """Change the link that was read, and return it; None: somebody else has meanwhile."""
         if row is None:
             raise _no_such_link()
-        old = _link(row)
+        old = link_of(row)
         check_version(old, versions)
         new = changes.apply(old)
         if new == old:
@@ -154,7 +155,7 @@ class LinkStore(Pages, Forgetting, Filling):
                 title=new.title,
                 description=new.description,
                 tags=list(new.tags),
-                words=_words(new.owner, new.url, new),
+                words=words(new.owner, new.url, new),
                 gone=sorted(set(old.tags) - set(new.tags)),
                 come=sorted(set(new.tags) - set(old.tags)),
                 visibility=new.visibility,
@@ -162,7 +163,7 @@ class LinkStore(Pages, Forgetting, Filling):
                 context=self._context(),
                 **_counts(old.visibility, new.visibility),
             )
-        return _link(updated) if updated else None
+        return link_of(updated) if updated else None
 
     def _context(self) -> str:
         return json.dumps(self.dispatch.inline())
@@ -172,38 +173,14 @@ class LinkStore(Pages, Forgetting, Filling):
             why = self._row(statements.REFUSAL, owner=key.owner, url=key.url, quota=quota)
         assert why is not None
         if why.exists:
-            return _link_exists()
+            return link_exists()
         if why.full:
-            message = f"You have {quota} links, the most one can have."
-            return LimitExceeded("too_many_links", message)
+            return too_many_links(quota)
         return None
-
-
-def _link(row: Row[Any]) -> Link:
-    return Link(
-        owner=row.owner,
-        url=row.url,
-        title=row.title,
-        description=row.description,
-        tags=tuple(row.tags),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        status=Status(row.status),
-        visibility=Visibility(row.visibility),
-        version=f"{row.id}-{row.revision}",
-    )
-
-
-def _words(owner: str, url: str, link: NewLink | Link) -> str:
-    return tsvector(Text(owner, url, link.title, link.description, link.tags))
 
 
 def _no_such_link() -> NotFound:
     return NotFound("no_such_link", "You have no link with this URL.", "url")
-
-
-def _link_exists() -> AlreadyExists:
-    return AlreadyExists("link_exists", "You have a link with this URL already.", "url")
 
 
 def _counts(before: Visibility, after: Visibility) -> dict[str, int]:

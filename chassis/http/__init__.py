@@ -43,21 +43,31 @@ class HttpHandler(HttpRequestHandler):
     """Run a method for each request to one address.
 
     ``timeout_key`` names the configuration key with the seconds that the request may take; the
-    deadline travels with every call that the method makes.
+    deadline travels with every call that the method makes. ``body_key`` names the one with the
+    length of the longest body, at an address without values in its path.
     """
 
     server = WebServer()
 
     def __init__(
-        self, method: str, url: str, *, timeout_key: str = "RPC_TIMEOUT_SECONDS", **kwargs: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout_key: str = "RPC_TIMEOUT_SECONDS",
+        body_key: str = "MAX_BODY_BYTES",
+        **kwargs: Any,
     ) -> None:
         super().__init__(method, url, **kwargs)
         self.timeout_key = timeout_key
+        self.body_key = body_key
 
     def setup(self) -> None:
         """Read the time limit and register with the server."""
         super().setup()
         self.timeout_seconds = config.positive(self.timeout_key)
+        if self.body_key != "MAX_BODY_BYTES":
+            self.server.bodies[self.url] = config.positive_integer(self.body_key)
 
     def stop(self) -> None:
         """Answer what has been asked; no worker begins after this."""

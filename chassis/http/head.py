@@ -6,7 +6,8 @@ bare line feeds. Here each of these is an answer and a closed connection.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 MAX_HEADERS = 100
@@ -40,6 +41,11 @@ class Limits:
     line: int
     head: int
     body: int
+    bodies: Mapping[str, int] = field(default_factory=dict)  # by path, where it is another one
+
+    def body_of(self, head: "Head") -> int:
+        """Return how long the body of a request may be."""
+        return self.bodies.get(head.target.partition("?")[0], self.body)
 
 
 @dataclass

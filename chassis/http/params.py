@@ -20,15 +20,19 @@ _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 
 
-def params(request: Request, lists: Collection[str] = ()) -> dict[str, Any]:
+def params(
+    request: Request, lists: Collection[str] = (), *, read_body: bool = True
+) -> dict[str, Any]:
     """Return query and body parameters as one mapping; those of the body win.
+
+    Without ``read_body`` the body is something else than parameters.
 
     A name of ``lists`` may be given several times in a query or form and is a list then; any
     other repeated name is refused. Raises ``invalid_json``, ``invalid_encoding``,
     ``invalid_text`` and ``repeated_parameter`` (InvalidInput), or UnsupportedMediaType.
     """
     found = _query(request, lists)
-    if request.environ.get("CONTENT_LENGTH") != "0":
+    if read_body and request.environ.get("CONTENT_LENGTH") != "0":
         body = request.get_data(cache=True, parse_form_data=False)
         if body:
             found.update(_body(request, body, lists))

@@ -48,6 +48,7 @@ class WebServer(NamekoWebServer):
     def __init__(self) -> None:
         super().__init__()
         self.pages: list[Page] = []
+        self.bodies: dict[str, int] = {}  # what other than MAX_BODY_BYTES is the most, by path
         self.door = Door()  # another one may be hung in ``setup()``
         self._starting = False
         self._connections: dict[Connection, None] = {}  # in the order in which they came
@@ -80,6 +81,7 @@ class WebServer(NamekoWebServer):
             line=config.positive_integer("MAX_HEADER_LINE_BYTES"),
             head=config.positive_integer("MAX_HEADER_BYTES"),
             body=config.positive_integer("MAX_BODY_BYTES"),
+            bodies=self.bodies,
         )
         self._sock = self._listen()
         self.offer_numbers()

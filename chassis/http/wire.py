@@ -27,6 +27,7 @@ class Reader:
         self.sock = sock
         self.limits = limits
         self.buffer = bytearray()
+        self._longest = limits.body
 
     def receive(self) -> bool:
         """Wait for more bytes; return False when the other end has closed."""
@@ -55,7 +56,9 @@ class Reader:
             raise too_large()
         raw = bytes(self.buffer[:end])
         del self.buffer[: end + 4]
-        return parse_head(raw, self.limits)
+        head = parse_head(raw, self.limits)
+        self._longest = self.limits.body_of(head)
+        return head
 
     def _end_of_head(self) -> int:
         while self.buffer.startswith(b"\r\n"):  # RFC 9112, 2.2: left over from a request before
@@ -78,7 +81,7 @@ class Reader:
 
     def check_length(self, length: int | None) -> None:
         """Raise Refusal for a body that is longer than allowed."""
-        if length is not None and length > self.limits.body:
+        if length is not None and length > self._longest:
             raise Refusal(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is too large."
             )

@@ -68,7 +68,7 @@ def test_parameters_are_described(name: str) -> None:
     for parameter in operation.get("parameters", ()):
         assert parameter["description"], parameter["name"]
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        for parameter, schema in content["schema"]["properties"].items():
+        for parameter, schema in content["schema"].get("properties", {}).items():
             assert schema["description"], parameter
 
 

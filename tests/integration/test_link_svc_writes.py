@@ -163,3 +163,33 @@ def test_a_refusal_leaves_nothing_behind(engine: Engine, store: LinkStore) -> No
     with engine.connect() as connection:
         assert connection.execute(text("SELECT * FROM owners")).all() == before
     assert len(told(engine)) == 1
+
+
+@pytest.mark.parametrize("owners", [1, 64])
+def test_sixty_four_writers_at_once_and_none_fails(engine: Engine, owners: int) -> None:
+    few = service_database.engine_at(engine.url, pool_size=10, max_overflow=0, pool_timeout=30)
+
+    def work(n: int) -> None:
+        store = a_store(few)
+        for each in range(3):
+            owner = f"writer{n % owners}"
+            store.add(schemas.new_link(owner, {"url": f"{URL}/{n}/{each}"}), 999)
+
+    with ThreadPoolExecutor(64) as pool:
+        list(pool.map(work, range(64)))
+    few.dispose()
+    assert len({link["url"] for _, link in told(engine)}) == len(told(engine)) == 64 * 3
+    with engine.connect() as connection:
+        counts = connection.execute(text("SELECT count(*), sum(link_count) FROM owners")).one()
+    assert tuple(counts) == (owners, 64 * 3)
+
+
+def test_a_batch_of_adds_is_one_statement_and_judges_each(engine: Engine, store: LinkStore) -> None:
+    add(store, f"{URL}/0")
+    news = [schemas.new_link("alice", {"url": f"{URL}/{n % 6}", "tags": ["t"]}) for n in range(9)]
+    with Asked(engine) as asked:
+        results = store.together("alice", lambda: store.add_all(news, 5))
+    assert len(asked) == 2
+    codes = [getattr(each, "code", "") for each in results]
+    assert codes == ["link_exists", "", "", "", "", "too_many_links", *["link_exists"] * 3]
+    assert [link["url"] for _, link in told(engine)] == [f"{URL}/{n}" for n in range(5)]

@@ -83,6 +83,9 @@ def test_routes_are_those_of_the_design() -> None:
         ("GET", "users/<name>"),
         ("GET", "users/<name>/links"),
         ("PUT", "me"),
+        ("POST", "imports"),
+        ("GET", "imports/<id>"),
+        ("DELETE", "imports/<id>"),
     }
     assert routes() == {
         ("GET", "/"),

@@ -1,0 +1,1 @@
+"""Imports: files of links, brought in by a job in the background, and what they look like."""

@@ -1,0 +1,147 @@
+"""The work of an import, in steps: some links, their events and the progress in one transaction.
+
+So whichever process is killed, and whoever goes on, each link of the file is done once: who goes on
+reads the file from its beginning, and passes over as many links as are done.
+"""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import eventlet
+from sqlalchemy import Row
+
+from chassis.database.transactions import transaction
+from chassis.errors import InvalidInput, ServiceError, Unavailable
+from link_svc import schemas
+from link_svc.domain import Changes, Link, NewLink
+from link_svc.imports import entries
+from link_svc.imports.entry import Entry
+from link_svc.imports.store import ImportStore, Progress
+from link_svc.store import LinkStore
+
+# So few that neither the owner's other changes nor other people's requests wait for long.
+LINKS_A_STEP = 100
+_URL_SHOWN = 200
+
+Found = Entry | entries.Unreadable
+
+
+class Importer:
+    """Do imports one after the other, as one of those who share them."""
+
+    def __init__(self, links: LinkStore, quota: int, longest_url: int) -> None:
+        self._links = links
+        self._imports = ImportStore(links.session)
+        self._quota = quota
+        self._longest_url = longest_url
+        self._holder = uuid.uuid4().hex
+        self._job: Row[Any] | None = None
+        self._rest: Iterator[Found] = iter(())
+
+    def step(self) -> bool:
+        """Do some of an import; return whether there may be more to do."""
+        if self._job is None:
+            return self._begin()
+        some = list(islice(self._rest, LINKS_A_STEP))
+        if not some:
+            self._imports.finish(self._job.id, self._holder, "done")
+            self._job = None
+            return True
+        if not self._take_in(self._job, some):
+            self._job = None
+        return True
+
+    def stop(self) -> None:
+        """Let another go on with what is not done."""
+        if self._job is not None:
+            self._imports.let_go(self._job.id, self._holder)
+            self._job = None
+
+    def _begin(self) -> bool:
+        job = self._imports.claim(self._holder)
+        if job is None:
+            return False
+        if job.total is None:
+            total = sum(1 for _ in self._read(job))
+            with transaction(self._links.session):
+                if not self._imports.advance(job.id, self._holder, Progress(total=total)):
+                    return True
+        self._job, self._rest = job, islice(self._read(job), job.done, None)
+        return True
+
+    def _read(self, job: Row[Any]) -> Iterator[Found]:
+        for number, found in enumerate(entries.read(self._imports.read(job.id, job.pieces))):
+            if number % LINKS_A_STEP == 0:
+                eventlet.sleep(0)
+            yield found
+
+    def _take_in(self, job: Row[Any], some: list[Found]) -> bool:
+        """Bring some links in; return whether to go on."""
+        progress = Progress(done=len(some))
+        news: list[NewLink] = []
+        dates: dict[str, datetime | None] = {}
+        for found in some:
+            try:
+                news.append(self._new(job, found))
+            except ServiceError as error:
+                _note(progress, error, found)
+            else:
+                assert isinstance(found, Entry)
+                dates.setdefault(found.url, found.added)
+        session = self._links.session
+        with transaction(session):
+            # The import's row before the owner's, as whoever removes a person has it.
+            if not self._imports.advance(job.id, self._holder, Progress()):
+                return False
+
+            def do() -> None:
+                results = self._links.add_all(news, self._quota, dates)
+                for new, result in zip(news, results, strict=True):
+                    self._count(job, new, result, progress)
+
+            self._links.together(job.owner, do)
+            return self._imports.advance(job.id, self._holder, progress)
+
+    def _new(self, job: Row[Any], found: Found) -> NewLink:
+        if isinstance(found, entries.Unreadable):
+            raise InvalidInput("invalid_line", f"Line {found.number} is no link.")
+        document: Any = found.document(job.visibility)
+        return schemas.new_link(job.owner, document, self._longest_url)
+
+    def _count(
+        self, job: Row[Any], new: NewLink, result: Link | ServiceError, progress: Progress
+    ) -> None:
+        if isinstance(result, Link):
+            progress.added += 1
+        elif result.code != "link_exists":
+            _note(progress, result, new.key)
+        elif job.update_existing and self._update(new, progress):
+            progress.updated += 1
+        elif job.update_existing:
+            pass
+        else:
+            progress.skipped += 1
+
+    def _update(self, new: NewLink, progress: Progress) -> bool:
+        """Change what is there to what the file says; note why that cannot be, or need not."""
+        try:
+            before = self._links.get(new.key)
+            changes = Changes(new.key, new.title, new.description, new.tags, frozenset())
+            after = self._links.update(changes)
+        except Unavailable:
+            raise
+        except ServiceError as error:
+            _note(progress, error, new.key)
+            return False
+        progress.skipped += before == after
+        return before != after
+
+
+def _note(progress: Progress, error: ServiceError, found: Any) -> None:
+    progress.failed += 1
+    url = getattr(found, "url", "")[:_URL_SHOWN]
+    clean = url.encode(errors="replace").decode().replace("\0", "")
+    progress.errors.append({"url": clean, "code": error.code, "message": error.message})
