@@ -47,7 +47,9 @@ def keys(system: System) -> Iterator[tuple[str, str]]:
         "set": Redis.smembers,
         "list": lambda valkey, key: valkey.lrange(key, 0, -1),
     }
-    with Redis(port=system.port("EMBEDDED.VALKEY_PORT"), decode_responses=True) as valkey:
+    port = system.port("EMBEDDED.VALKEY_PORT")
+    # A feed is packed: its numbers are no text, but what is text in it is found.
+    with Redis(port=port, decode_responses=True, encoding_errors="backslashreplace") as valkey:
         for key in valkey.scan_iter(count=1000):
             kind = valkey.type(key)
             yield "valkey", f"{key} {read[kind](valkey, key) if kind in read else ''}"

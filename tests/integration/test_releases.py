@@ -67,7 +67,7 @@ def test_what_a_migration_adds_breaks_nothing(
         "ALTER TABLE links ADD COLUMN note text NOT NULL",
         "ALTER TABLE owners ALTER COLUMN version TYPE text",
         "ALTER TABLE links ADD CHECK (url LIKE 'ftp:%')",
-        "DROP INDEX links_owner_url_key",
+        "ALTER TABLE owners DROP CONSTRAINT owners_pkey CASCADE",
         "ALTER TABLE link_tags RENAME TO labels",
         "REVOKE DELETE ON links FROM link_svc",
         "CREATE RULE kept AS ON DELETE TO links DO INSTEAD NOTHING",
