@@ -71,9 +71,9 @@ demo: .venv/installed ## load links as a few users, show their news: make demo [
 	@exec $(BIN)/python -m bench.demo $(call option,LIMIT,--limit) $(call option,USERS,--users) \
 	    $(call option,FILE,--)
 
-bench: .venv/installed ## measure a system of its own, or a running one: make bench [URL=x LINKS=n QUICK=1]
+bench: .venv/installed ## measure a system of its own, or a running one: make bench [URL=x LINKS=n,m QUICK=1 COMPARE=x.json]
 	@exec $(BIN)/python -m bench $(call option,URL,--url) $(call option,LINKS,--links) \
-	    $(if $(QUICK),--quick)
+	    $(call option,COMPARE,--compare) $(if $(QUICK),--quick)
 
 # It must work where the lock has not yet what pyproject.toml asks for, and so needs no more than pip.
 lock: ## write down anew the versions of all that we depend on: make lock [UPGRADE=1]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from bench.bookmarks import Bookmark
 from embedded.errors import CannotStart
 
 SECONDS = 30
@@ -109,6 +110,18 @@ class Api:
         response = self._connection.getresponse()
         answer = Answer(response.status, _document(response.read()))
         return answer, _pause(response.getheader("Retry-After"))
+
+
+def as_parameters(bookmark: Bookmark) -> dict[str, object]:
+    """Return the API's parameters; a title that is missing is left to the API."""
+    parameters: dict[str, object] = {"url": bookmark.url, "tags": list(bookmark.tags)}
+    if bookmark.private:
+        parameters["visibility"] = "private"
+    if bookmark.title:
+        parameters["title"] = bookmark.title
+    if bookmark.description:
+        parameters["description"] = bookmark.description
+    return parameters
 
 
 def _document(body: bytes) -> dict[str, Any]:

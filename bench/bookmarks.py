@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TextIO
 
+SAMPLE = Path(__file__).with_name("data") / "bookmarks.html"
 CHUNK = 1 << 16
 LONGEST_TEXT = 10_000  # of a title or description: a file that never ends one must not fill memory
 MILLISECONDS_FROM = 100_000_000_000  # the year 5138 in seconds, 1973 in milliseconds

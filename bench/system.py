@@ -18,6 +18,7 @@ from embedded.settings import Settings
 # What is measured is the system, and not what it allows.
 RATE_LIMITS = tuple(f"RATE_LIMIT_{name}" for name in ("TOKEN", "ADDRESS", "SIGN_IN", "FAILURES"))
 START_SECONDS = 120.0
+MOST_LINKS = 1_000_000
 STOP_SECONDS = 40.0
 POLL_SECONDS = 0.01
 
@@ -39,6 +40,7 @@ class OwnSystem:
             os.environ[settings.variable(claim.key)] = str(ports.free_port())
         for key in RATE_LIMITS:
             os.environ[settings.variable(key)] = "off"
+        os.environ[settings.variable("MAX_LINKS_PER_USER")] = str(MOST_LINKS)
         os.environ[settings.variable("DATA_DIR")] = str(self.folder / "data")
         os.environ.pop(settings.variable("PUBLIC_URL"), None)
         self.folder.mkdir(parents=True)

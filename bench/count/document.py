@@ -6,7 +6,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from bench.count.meter import Counts
-from bench.tables import table
+from bench.report.tables import table
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 TITLES = ("request", "SQL statements", "round trips", "RPC calls", "gRPC calls", "Valkey commands")

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import aims
 from bench.count import document
 from bench.count.meter import Counts
+from bench.report import aims
 from tests.e2e.system import ROOT, System
 
-OPERATIONS = {aims.TRIVIAL, aims.LIST, aims.BY_TAG, aims.NEWS, aims.ADD}
+LISTINGS_AND_CHANGES = set(aims.FIRST) - {aims.NEWS}
 PROCESSES = {"gateway", "link_svc", "news_svc", "social_graph_svc", "user_svc"}
 SERVERS = {"nats-server", "postgres", "valkey-server"}
 
@@ -22,7 +22,7 @@ SERVERS = {"nats-server", "postgres", "valkey-server"}
 def bench(
     folder: Path, *arguments: str, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bench", "--quick", "--links", "20"]
+    command = [sys.executable, "-m", "bench", "--quick"]
     command += ["--results", str(folder), *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 
@@ -32,34 +32,45 @@ def results_in(folder: Path) -> dict[str, Any]:
     return found
 
 
+def assert_all_was_measured(found: dict[str, Any], sizes: set[str]) -> None:
+    by_name = found["figures"]
+    assert set(by_name) - {aims.GET_NEWS} == LISTINGS_AND_CHANGES | {aims.TRIVIAL, aims.NEWS}
+    assert all(set(by_name[name]) == sizes for name in LISTINGS_AND_CHANGES)
+    for by_size in by_name.values():
+        for by_connections in by_size.values():
+            assert set(by_connections) == {"1", "8"}
+            for figure in by_connections.values():
+                assert figure["requests"] > 0
+                assert figure["errors"] == {}
+
+
 def test_bench_measures_a_system_of_its_own_and_leaves_nothing_behind(own_system: System) -> None:
     folder = own_system.output.parent / "bench"  # where PostgreSQL's user can go
     done = bench(folder)
     assert done.returncode == 0, done.stderr
     found = results_in(folder)
-    assert set(found["figures"]) == OPERATIONS
-    for by_connections in found["figures"].values():
-        assert set(by_connections) == {"1", "8"}
-        for figure in by_connections.values():
-            assert figure["requests"] > 0
-            assert figure["errors"] == {}
+    assert_all_was_measured(found, sizes={"100", "1000"})
+    assert aims.GET_NEWS in found["figures"]
     assert set(found["loaded_megabytes"]) == PROCESSES | SERVERS | {"runner"}
     assert all(amount > 0 for amount in found["loaded_megabytes"].values())
     assert found["fresh"]["count"] > 0
     assert found["rpc"]["p50"] > 0
+    assert found["fan_out"]["seconds"] > 0
+    assert sum(found["idle_percent"].values()) > 0
     assert len(found["start_seconds"]) == 1
-    assert {path.name for path in folder.iterdir()} == {"results.json", "results.md"}
+    assert {path.name for path in folder.iterdir()} == {"results.json", "results.md", "results.svg"}
     assert (folder / "results.md").read_text() in done.stdout
     counted = {name: Counts(**counts) for name, counts in found["counts"].items()}
     stated = document.read(document.DOCUMENT.read_text())
     assert not list(document.differences(stated, counted)), "see python -m bench.count --write"
 
 
-def test_bench_measures_a_running_system_from_outside(system: System, tmp_path: Path) -> None:
-    done = bench(tmp_path, "--url", system.url, env=system.env)
+def test_bench_measures_a_running_system_from_outside(own_system: System, tmp_path: Path) -> None:
+    own_system.start()
+    done = bench(tmp_path, "--url", own_system.url, "--links", "20", env=own_system.env)
     assert done.returncode == 0, done.stderr
     found = results_in(tmp_path)
-    assert set(found["figures"]) == OPERATIONS
+    assert_all_was_measured(found, sizes={"20"})
     assert (found["loaded_megabytes"], found["rpc"], found["counts"]) == ({}, {}, {})
 
 

@@ -6,7 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from bench import bookmarks, people
+from bench import bookmarks
+from bench.demo import people
 from tests.e2e.system import ROOT, System
 
 SAMPLE = ROOT / "bench" / "data" / "bookmarks.html"

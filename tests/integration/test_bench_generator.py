@@ -8,8 +8,8 @@ from itertools import repeat
 
 import pytest
 
-from bench import generator, trivial
-from bench.generator import Address, drive
+from bench.load import generator, trivial
+from bench.load.generator import Address, drive
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench.api import Answer
 from bench.bookmarks import Bookmark
-from bench.loader import Tally, as_parameters
+from bench.demo.loader import Tally, as_parameters
 from embedded.errors import CannotStart
 
 

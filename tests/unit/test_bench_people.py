@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import people
+from bench.demo import people
 
 
 @pytest.mark.parametrize("count", range(2, len(people.NAMES) + 1))

@@ -6,7 +6,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
-from bench import caller
+from bench.measure import caller
 from embedded import binaries
 from embedded.child import Child
 from embedded.errors import CannotStart
@@ -16,9 +16,9 @@ SILENCE = ("-W", "ignore:::nameko.extensions")  # eventlet 0.41.3 warns of its o
 
 def measure(root: Path) -> dict[str, Any]:
     """Return what a call costs; raise CannotStart."""
-    echo = _run(root, "bench.echo")
+    echo = _run(root, "bench.measure.echo")
     try:
-        calling = _run(root, "bench.caller")
+        calling = _run(root, "bench.measure.caller")
         try:
             return _figures(calling)
         finally:

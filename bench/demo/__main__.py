@@ -9,13 +9,14 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from bench import bookmarks, news, people, terminal
+from bench import bookmarks
 from bench.api import Api
-from bench.loader import Loader, Tally
+from bench.demo import news, people, terminal
+from bench.demo.loader import Loader, Tally
 from embedded.errors import CannotStart
 
-ROOT = Path(__file__).resolve().parent.parent
-SAMPLE = Path(__file__).with_name("data") / "bookmarks.html"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = bookmarks.SAMPLE
 CONNECTIONS = 8
 COLUMNS = ("when", "who", "did", "title", "url")
 COLUMN_RATIOS = (None, None, None, 5, 3)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from bench.api import Answer, Api
+from bench.api import Answer, Api, as_parameters
 from bench.bookmarks import Bookmark
 from embedded.errors import CannotStart
 
@@ -105,15 +105,3 @@ class Loader:
         """Leave no work to anybody, also when a person at the terminal has had enough."""
         with self._lock:
             self._work = iter(())
-
-
-def as_parameters(bookmark: Bookmark) -> dict[str, object]:
-    """Return the API's parameters; a title that is missing is left to the API."""
-    parameters: dict[str, object] = {"url": bookmark.url, "tags": list(bookmark.tags)}
-    if bookmark.private:
-        parameters["visibility"] = "private"
-    if bookmark.title:
-        parameters["title"] = bookmark.title
-    if bookmark.description:
-        parameters["description"] = bookmark.description
-    return parameters

@@ -1,6 +1,6 @@
 """A server that does nothing but answer: what it reaches is the most that can be measured here.
 
-``python -m bench.trivial`` prints its port, and serves until it is killed.
+``python -m bench.load.trivial`` prints its port, and serves until it is killed.
 """
 
 import selectors
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.generator import Address
+from bench.load.generator import Address
 from embedded.child import Child
 
 HOST = "127.0.0.1"
@@ -22,8 +22,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 @contextmanager
 def running() -> Iterator[Address]:
     """Run the server in a process of its own; give its address."""
-    command = [sys.executable, "-m", "bench.trivial"]
-    process = Child(command, output=subprocess.PIPE, cwd=Path(__file__).resolve().parent.parent)
+    command = [sys.executable, "-m", "bench.load.trivial"]
+    process = Child(command, output=subprocess.PIPE, cwd=Path(__file__).resolve().parents[2])
     assert process.process.stdout is not None
     with process.process.stdout as output:
         try:

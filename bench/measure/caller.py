@@ -12,8 +12,8 @@ from nameko.exceptions import UnknownService
 from nameko.rpc import ServiceRpc
 from nameko.timer import timer
 
-from bench import echo
-from bench.figures import percentile
+from bench.measure import echo
+from bench.report.figures import percentile
 
 PREFIX = "measured "
 WARM_UP = 100

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.generator import Sample
+from bench.load.generator import Sample
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Figure:
 
     rate: float
     p50: float
+    p90: float
     p99: float
     requests: int
     errors: dict[str, int]
@@ -32,8 +33,13 @@ def median_of(samples: Sequence[Sample]) -> Figure:
     errors: Counter[str] = sum((sample.errors for sample in samples), Counter())
     return Figure(
         rate=statistics.median(len(sample.latencies) / sample.seconds for sample in samples),
-        p50=1000 * statistics.median(percentile(sample.latencies, 50) for sample in samples),
-        p99=1000 * statistics.median(percentile(sample.latencies, 99) for sample in samples),
+        p50=_milliseconds(samples, 50),
+        p90=_milliseconds(samples, 90),
+        p99=_milliseconds(samples, 99),
         requests=sum(len(sample.latencies) for sample in samples),
         errors=dict(errors),
     )
+
+
+def _milliseconds(samples: Sequence[Sample], percent: float) -> float:
+    return 1000 * statistics.median(percentile(sample.latencies, percent) for sample in samples)

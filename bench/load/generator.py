@@ -1,7 +1,7 @@
 """A lean load generator: one thread, raw sockets that stay open, requests made beforehand.
 
 Each connection has one request under way at a time, and sends the next one when the answer is
-there. What the generator can do at most is measured in the same run, against bench/trivial.py.
+there. What the generator can do at most is measured in the same run, against trivial.py.
 """
 
 import re

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.count.meter import Counts
-from bench.figures import Figure
+from bench.report.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,15 @@ class Spread:
 class Results:
     """Everything that was measured; what could not be is empty."""
 
-    links: int
+    sizes: list[int]
     machine: dict[str, Any] = field(default_factory=lambda: _machine())
-    figures: dict[str, dict[int, Figure]] = field(default_factory=dict)
+    # By operation, size of the collection (0: any), and connections.
+    figures: dict[str, dict[int, dict[int, Figure]]] = field(default_factory=dict)
     fresh: Spread | None = None
     rpc: dict[str, float] = field(default_factory=dict)
-    cpu_ms: dict[str, dict[str, float]] = field(default_factory=dict)
+    cpu_ms: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    fan_out: dict[str, float] = field(default_factory=dict)
+    idle_percent: dict[str, float] = field(default_factory=dict)
     idle_megabytes: dict[str, float] = field(default_factory=dict)
     loaded_megabytes: dict[str, float] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -39,7 +42,8 @@ class Results:
         """Return how many requests were not answered with success."""
         return sum(
             sum(figure.errors.values())
-            for by_connections in self.figures.values()
+            for sizes in self.figures.values()
+            for by_connections in sizes.values()
             for figure in by_connections.values()
         )
 

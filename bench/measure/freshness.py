@@ -7,7 +7,7 @@ from contextlib import closing
 from uuid import uuid4
 
 from bench.api import Api
-from bench.workload import Person, Workload
+from bench.load.workload import Person, Workload
 from embedded.errors import CannotStart
 
 WAIT_SECONDS = 120.0

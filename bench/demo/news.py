@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bench.api import LARGEST_PAGE, Api, Event
-from bench.loader import Tally
-from bench.people import Follows
+from bench.demo.loader import Tally
+from bench.demo.people import Follows
 from embedded.errors import CannotStart
 
 STANDSTILL_SECONDS = 60.0

@@ -1,0 +1,1 @@
+"""``make demo``: a few people load links, and read each other's news."""

@@ -1,0 +1,1 @@
+"""Requests, and what sends them faster than the system can answer."""

@@ -1,0 +1,1 @@
+"""The results: for programs, for people, and beside the aims."""

@@ -1,0 +1,1 @@
+"""Large collections and many people, made in seconds."""
