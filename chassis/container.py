@@ -7,40 +7,40 @@ import logging
 import math
 import os
 import signal
-import sys
 import time
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import eventlet
 from eventlet import hubs
 from nameko import config as nameko_config
 from nameko.containers import ServiceContainer, WorkerContext
-from nameko.rpc import Responder
+from nameko.exceptions import ContainerBeingKilled
+from nameko.rpc import ClusterRpc, Responder, Rpc
 
 from chassis import bus, config, failpoints, nats
 from chassis.bus.envelope import number
-from chassis.errors import Unavailable
 from chassis.nats.servers import SCHEMES, Servers
 from chassis.telemetry import current
 from chassis.telemetry.workers import count_late
+from chassis.workers import DEADLINE, Hooks, Worker, too_late, work
 
 log = logging.getLogger(__name__)
 
-DEADLINE = "deadline"
 _CALL_ID_STACK = "call_id_stack"
 
 
-Responder.publisher_cls = bus.Publisher  # nameko's own point of extension for replies
+# nameko's own points of extension: over NATS, kombu has no part in a call.
+Responder.publisher_cls = ClusterRpc.publisher_cls = bus.Publisher
+Rpc.rpc_consumer = bus.RpcConsumer()
+ClusterRpc.reply_listener = bus.ReplyListener()
 
 _running: set["Container"] = set()  # of this process
 
 
 class _Stopped(BaseException):
     """Ends a start that waits. Not an Exception: nothing has failed."""
-
-
-class DeadlinePassed(eventlet.Timeout):
-    """Ends a worker at its deadline. Not an Exception: no handler's ``except`` shall keep it."""
 
 
 _BUSES = ("nats", "tls", "amqp", "amqps", "pyamqp")
@@ -59,6 +59,7 @@ class Container(ServiceContainer):
             if uri.startswith(SCHEMES):
                 Servers.parse(uri)
         failpoints.check()
+        self._takers: list[Callable[[], None]] = []
         self._starter: Any = None  # the thread that starts us, until it has
         super().__init__(service_cls)
 
@@ -92,42 +93,63 @@ class Container(ServiceContainer):
         handle_result: Any = None,
     ) -> WorkerContext:
         """Spawn a worker; what strangers put into the context data must not end the process."""
-        return super().spawn_worker(
-            entrypoint, args, kwargs, _sane(context_data), handle_result or _pass_on
-        )
+        if self._being_killed:
+            raise ContainerBeingKilled
+        service = self.service_cls()
+        worker = Worker(self, service, entrypoint, args, kwargs, data=_sane(context_data))
+        thread = self._worker_pool.spawn(self._run_worker, worker, handle_result or _pass_on)
+        thread.link(self._handle_worker_thread_exited, worker)
+        self._worker_threads[worker] = thread
+        return worker
+
+    def when_free(self, take: Callable[[], None]) -> None:
+        """Call back whenever a worker has made room for the next one; it must not wait."""
+        self._takers.append(take)
+
+    def _handle_worker_thread_exited(self, thread: Any, worker_ctx: WorkerContext) -> None:
+        super()._handle_worker_thread_exited(thread, worker_ctx)
+        for take in self._takers:
+            take()
+
+    @cached_property
+    def _hooks(self) -> Hooks:
+        return Hooks(self.dependencies)
+
+    def _inject_dependencies(self, worker_ctx: WorkerContext) -> None:
+        for name, get in self._hooks.injections:
+            setattr(worker_ctx.service, name, get(worker_ctx))
+
+    def _worker_setup(self, worker_ctx: WorkerContext) -> None:
+        for hook in self._hooks.setup:
+            hook(worker_ctx)
+
+    def _worker_result(self, worker_ctx: WorkerContext, result: Any, exc_info: Any) -> None:
+        for hook in self._hooks.result:
+            hook(worker_ctx, result, exc_info)
+
+    def _worker_teardown(self, worker_ctx: WorkerContext) -> None:
+        for hook in self._hooks.teardown:
+            hook(worker_ctx)
 
     def _run_worker(self, worker_ctx: WorkerContext, handle_result: Any) -> None:
+        entrypoint = worker_ctx.entrypoint.method_name
         current.begin(
             service=self.service_name,
-            entrypoint=worker_ctx.entrypoint.method_name,
+            entrypoint=entrypoint,
             call_id=worker_ctx.call_id,
             request_id=worker_ctx.data[current.REQUEST_ID],
         )
-        deadline = worker_ctx.data.get(DEADLINE)
-        if deadline is None:
-            super()._run_worker(worker_ctx, handle_result)
+        if worker_ctx.data.get(DEADLINE, math.inf) <= time.time():
+            # It waited for a place among the workers for too long.
+            count_late(self.service_name, entrypoint)
+            handle_result(worker_ctx, None, too_late("This waited too long; try again."))
             return
-        left = deadline - time.time()
-        if left <= 0:  # it waited for a place among the workers for too long
-            count_late(self.service_name, worker_ctx.entrypoint.method_name)
-            handle_result(worker_ctx, None, _too_late())
-            return
-        method_name = worker_ctx.entrypoint.method_name
-        method = getattr(worker_ctx.service, method_name)
-
-        def bounded(*args: Any, **kwargs: Any) -> Any:
-            timeout = DeadlinePassed(max(0.001, deadline - time.time()))
-            try:
-                return method(*args, **kwargs)
-            except DeadlinePassed as passed:
-                if passed is not timeout:
-                    raise
-                raise Unavailable("deadline_passed", "This took too long; try again.") from None
-            finally:
-                timeout.cancel()
-
-        setattr(worker_ctx.service, method_name, bounded)
-        super()._run_worker(worker_ctx, handle_result)
+        self._inject_dependencies(worker_ctx)
+        self._worker_setup(worker_ctx)
+        result, exc_info = handle_result(worker_ctx, *work(worker_ctx))
+        self._worker_result(worker_ctx, result, exc_info)
+        del exc_info  # or its traceback keeps all this until the garbage is collected
+        self._worker_teardown(worker_ctx)
 
     def stop(self) -> None:
         """Take no new work, finish what has begun, and end within STOP_GRACE_SECONDS."""
@@ -191,13 +213,6 @@ def _sane(context_data: dict[str, Any] | None) -> dict[str, Any]:
     if deadline < math.inf:
         data[DEADLINE] = deadline
     return data
-
-
-def _too_late() -> Any:
-    try:
-        raise Unavailable("deadline_passed", "This waited too long; try again.")
-    except Unavailable:
-        return sys.exc_info()
 
 
 def _pass_on(worker_ctx: WorkerContext, result: Any, exc_info: Any) -> Any:

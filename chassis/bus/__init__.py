@@ -17,6 +17,8 @@ second. So this builds on the plain base classes instead.
 
 from chassis.bus.publisher import Publisher
 from chassis.bus.queues import drain, waiting
+from chassis.bus.replies import ReplyListener
+from chassis.bus.requests import RpcConsumer
 from chassis.bus.transport import Transport
 
-__all__ = ["Publisher", "Transport", "drain", "waiting"]
+__all__ = ["Publisher", "ReplyListener", "RpcConsumer", "Transport", "drain", "waiting"]

@@ -9,42 +9,37 @@ import eventlet
 from eventlet import hubs
 from nameko.exceptions import UnknownService
 
-from chassis import nats
 from chassis.errors import ServiceError, Unavailable
+from chassis.nats import NO_RESPONDERS, Client, Message
 
-_NO_RESPONDERS = "503"
 # NATS says that nobody listens also while a service moves from a node that has died to another
 # one. So a service that has answered is looked for again, for a while; then it is unknown.
 _LOOK_FOR_SECONDS = 1.5
 _LOOK_AGAIN_SECONDS = 0.05
 
-Answer = Callable[[str, str, Exception], None]
 Send = Callable[[str], None]  # with the subject on which NATS may say that nobody listens
+Fail = Callable[[str, Exception], None]  # with the call's id
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
-    """A request that has no answer yet."""
+    """A request that has no answer yet; ``fail`` answers it when nobody else does."""
 
     id: str
-    reply_to: str
     service: str
     deadline: float
     send: Send
+    fail: Fail
     timer: Any = None
     missed: float = 0.0  # when NATS first said that nobody listens, monotonic
     unheard: bool = False  # certainly nobody has got it
 
 
 class Calls:
-    """Watch each request until its reply, its deadline, or NATS's word that nobody listens.
+    """Watch each request until its reply, its deadline, or NATS's word that nobody listens."""
 
-    ``answer(reply_to, correlation_id, error)`` is called for a request that gets no reply.
-    """
-
-    def __init__(self, connection: nats.Connection, answer: Answer) -> None:
+    def __init__(self, connection: Client) -> None:
         self._connection = connection
-        self._answer = answer
         self._pending: dict[str, Call] = {}
         self._returns = ""
         self._heard: set[str] = set()  # services that have answered
@@ -59,8 +54,8 @@ class Calls:
         call.timer = hubs.get_hub().schedule_call_global(seconds, self._expire, call.id)
         try:
             self._send(call)
-        except ServiceError:
-            self._finish(call.id)
+        except ServiceError as error:
+            self._fail(call.id, error)  # so that nobody goes on waiting
             raise
 
     def answered(self, correlation_id: str) -> None:
@@ -82,7 +77,7 @@ class Calls:
     def _fail(self, correlation_id: str, error: Exception) -> None:
         call = self._finish(correlation_id)
         if call is not None:
-            self._answer(call.reply_to, correlation_id, error)
+            call.fail(correlation_id, error)
 
     def _expire(self, correlation_id: str) -> None:
         call = self._pending.get(correlation_id)
@@ -92,8 +87,8 @@ class Calls:
         late = Unavailable("peer_timed_out", sentence)
         self._fail(correlation_id, UnknownService(call.service) if call.unheard else late)
 
-    def _on_return(self, message: Any) -> None:
-        if (message.headers or {}).get("Status") != _NO_RESPONDERS:
+    def _on_return(self, message: Message) -> None:
+        if message.status != NO_RESPONDERS:
             return
         call = self._pending.get(message.subject.rpartition(".")[2])
         if call is None:

@@ -17,6 +17,7 @@ from chassis.bus.envelope import DEADLINE_HEADER, Envelope, headers, number
 from chassis.bus.queues import Queue
 from chassis.bus.subjects import subject
 from chassis.errors import Unavailable
+from chassis.nats import Message as Delivered
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,8 @@ class Channel(base.StdChannel):
         passed_on[DEADLINE_HEADER] = deadline
         correlation_id = message["properties"]["correlation_id"]
         send = partial(self._send, message, to)
-        self.bus.calls.make(Call(correlation_id, reply_to, key.partition(".")[0], deadline, send))
+        service, fail = key.partition(".")[0], self.bus.failures[reply_to]
+        self.bus.calls.make(Call(correlation_id, service, deadline, send, fail))
 
     def _send(self, message: Envelope, to: str, reply: str = "") -> None:
         properties = headers(message["properties"])
@@ -155,15 +157,15 @@ class Channel(base.StdChannel):
         """Forget a message, or give it to another replica: this one is leaving the group."""
         envelope = self._unacknowledged.get(delivery_tag)
         self.basic_ack(delivery_tag)
-        if requeue and envelope is not None and envelope.get("subject"):
-            self._give_back(envelope)
+        if requeue and envelope is not None and envelope["message"] is not None:
+            self._give_back(envelope["message"])
 
-    def _give_back(self, envelope: Envelope) -> None:
+    def _give_back(self, message: Delivered) -> None:
         for queue, _, _ in self._bound.values():
             queue.unsubscribe()
         try:
             self.bus.connection.flush(1)
-            self._send(envelope, envelope["subject"], reply=envelope["reply"])
+            self.bus.connection.forward(message)
         except Unavailable:
             log.debug("a request could not be given back: the message bus is away")
 

@@ -5,8 +5,14 @@ import math
 import time
 from typing import Any
 
-DEADLINE_HEADER = "nameko.deadline"
+import orjson
+
+from chassis.nats import Message
+
+PREFIX = "nameko."  # of what nameko hands on from worker to worker
+DEADLINE_HEADER = f"{PREFIX}deadline"
 _PROPERTIES = "Kombu-Properties"
+_HEADER = _PROPERTIES.encode()
 
 Envelope = dict[str, Any]
 
@@ -17,25 +23,24 @@ def headers(properties: dict[str, Any]) -> dict[str, str]:
     return {_PROPERTIES: json.dumps(given)}
 
 
-def parse(message: Any, exchange: str) -> Envelope:
+def parse(message: Message, exchange: str) -> Envelope:
     """Read what NATS delivered on a subject of this exchange."""
-    properties = _properties((message.headers or {}).get(_PROPERTIES))
-    arrived = envelope(message.data, properties)
+    arrived = envelope(message.data, properties_of(message))
     arrived.update(
-        subject=message.subject,
-        reply=message.reply,
+        message=message,
         # From the subject and nowhere else: what a caller may reach is granted by subject.
         routing_key=message.subject.removeprefix(exchange).removeprefix("."),
     )
     return arrived
 
 
-def _properties(text: str | None) -> dict[str, Any]:
+def properties_of(message: Message) -> dict[str, Any]:
+    """Return what is said of a message, as it was given."""
     # Whatever stands there, a message from a stranger must not end the process: nameko answers
     # what it cannot use, if it finds these.
     try:
-        given = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        given = orjson.loads(message.header(_HEADER) or b"{}")
+    except ValueError:
         given = {}
     return given if isinstance(given, dict) else {}
 
@@ -46,19 +51,19 @@ def envelope(body: bytes, given: dict[str, Any]) -> Envelope:
     return {
         "body": body,
         "routing_key": "",
-        "subject": "",
-        "reply": "",
+        "message": None,
         "properties": {
-            "content_type": _text(given.get("content_type"), "application/json"),
-            "content_encoding": _text(given.get("content_encoding"), "utf-8"),
-            "correlation_id": _text(given.get("correlation_id"), ""),
-            "reply_to": _text(given.get("reply_to"), ""),
+            "content_type": text(given.get("content_type"), "application/json"),
+            "content_encoding": text(given.get("content_encoding"), "utf-8"),
+            "correlation_id": text(given.get("correlation_id")),
+            "reply_to": text(given.get("reply_to")),
             "headers": headers if isinstance(headers, dict) else {},
         },
     }
 
 
-def _text(value: Any, default: str) -> str:
+def text(value: Any, default: str = "") -> str:
+    """Return the value if it is a text with something in it."""
     return value if isinstance(value, str) and value else default
 
 
@@ -76,4 +81,4 @@ def number(value: Any, default: float) -> float:
 def is_late(arrived: Envelope) -> bool:
     """Say whether the deadline of a request has passed."""
     deadline = arrived["properties"]["headers"].get(DEADLINE_HEADER)
-    return number(deadline, float("inf")) < time.time()
+    return number(deadline, math.inf) < time.time()

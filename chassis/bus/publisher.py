@@ -8,9 +8,9 @@ which over NATS does nothing. ``chassis.rpc`` and ``chassis.container`` use this
 from types import SimpleNamespace
 from typing import Any
 
-from kombu.serialization import dumps
 from nameko.amqp import publish
 
+from chassis.bus.bodies import encode
 from chassis.bus.channel import Channel
 from chassis.bus.queues import bus
 from chassis.nats.servers import SCHEMES
@@ -27,9 +27,8 @@ class Publisher(publish.Publisher):
             super().publish(payload, **kwargs)
             return
         options = {**self.publish_kwargs, **kwargs}
-        content_type, content_encoding, body = dumps(  # type: ignore[no-untyped-call]
-            payload, options.get("serializer", self.serializer)
-        )
+        serializer = options.get("serializer") or self.serializer or "json"
+        content_type, content_encoding, body = encode(payload, serializer)
         headers = {
             **self.publish_kwargs.get("headers", {}),
             **kwargs.get("headers", {}),

@@ -3,16 +3,17 @@
 import json
 import logging
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from eventlet.queue import LightQueue
 from nameko.exceptions import UnknownService, deserialize_to_instance, serialize
 
 from chassis import nats
-from chassis.bus.calls import Calls
+from chassis.bus.calls import Calls, Fail
 from chassis.bus.envelope import Envelope, envelope, is_late, parse
 from chassis.bus.subjects import bindings, subject
 from chassis.errors import Unavailable
+from chassis.nats import Message, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,12 @@ class Bus:
     def __init__(self, url: str) -> None:
         self.connection = nats.connection(url)
         self.queues: dict[str, Queue] = {}
-        # Where replies are really sent, by the key that nameko gave the queue.
+        self.consumers: set[Consumer] = set()  # beside the queues
+        # Where replies are really sent, by the key that nameko gave the queue; and who fails a
+        # call whose replies are sent there.
         self.reply_addresses: dict[str, str] = {}
-        self.calls = Calls(self.connection, self._answer)
+        self.failures: dict[str, Fail] = {}
+        self.calls = Calls(self.connection)
 
     def queue(self, name: str) -> "Queue":
         """Return the queue of this name, made on first use."""
@@ -43,6 +47,8 @@ class Bus:
         for queue in list(self.queues.values()):
             if not queue.holds_replies:
                 queue.unsubscribe()
+        for consumer in self.consumers:
+            consumer.unsubscribe()
         try:
             self.connection.flush(seconds)
         except Unavailable:
@@ -51,13 +57,18 @@ class Bus:
     @property
     def waiting(self) -> int:
         """Count the messages that have arrived and are not yet handed out."""
-        return sum(len(queue) for queue in self.queues.values() if not queue.holds_replies)
+        queues = [queue for queue in self.queues.values() if not queue.holds_replies]
+        return sum(map(len, [*queues, *self.consumers]))
 
-    def _answer(self, reply_to: str, correlation_id: str, error: Exception) -> None:
-        body = json.dumps({"result": None, "error": serialize(error)}).encode()
-        for queue in self.queues.values():
-            if queue.holds_replies and reply_to in queue.keys:
-                queue.put(envelope(body, {"correlation_id": correlation_id}))
+
+class Consumer(Protocol):
+    """Who takes messages without a queue."""
+
+    def __len__(self) -> int:
+        """Count those that have arrived and wait."""
+
+    def unsubscribe(self) -> None:
+        """Leave the queue group."""
 
 
 class Queue:
@@ -66,10 +77,9 @@ class Queue:
     def __init__(self, bus: Bus, name: str) -> None:
         self.name = name
         self.holds_replies = name.startswith(_REPLY_QUEUE_PREFIX)
-        self.keys: set[str] = set()
         self._bus = bus
         self._exchanges: dict[str, str] = {}  # by the subject bound
-        self._subscriptions: dict[str, nats.Subscription] = {}
+        self._subscriptions: dict[str, Subscription] = {}
         self._arrived: LightQueue = LightQueue()
 
     def __len__(self) -> int:
@@ -82,8 +92,8 @@ class Queue:
             owner = self.name.removeprefix(_REPLY_QUEUE_PREFIX).removesuffix(f"-{key}")
             address = f"reply.{owner}.{key}"
             self._bus.reply_addresses[key] = address
+            self._bus.failures[address] = self._fail
             key = address
-        self.keys.add(key)
         self._exchanges.update(dict.fromkeys(bindings(exchange, key), exchange))
         if self.holds_replies:
             # A reply can come before its caller starts to consume, as in ``nameko shell``.
@@ -101,9 +111,9 @@ class Queue:
         while self._subscriptions:
             self._subscriptions.popitem()[1].unsubscribe()
 
-    def put(self, message: Envelope) -> None:
-        """Add a message as if it had arrived."""
-        self._arrived.put_nowait(message)
+    def _fail(self, correlation_id: str, error: Exception) -> None:
+        body = json.dumps({"result": None, "error": serialize(error)}).encode()
+        self._arrived.put_nowait(envelope(body, {"correlation_id": correlation_id}))
 
     def get(self, timeout: float | None) -> Envelope:
         """Return the next message that is not too late; raise ``queue.Empty``."""
@@ -113,7 +123,7 @@ class Queue:
                 return message
             log.debug("dropped a request whose deadline has passed")
 
-    def _on_message(self, bound: str, delivered: Any) -> None:
+    def _on_message(self, bound: str, delivered: Message) -> None:
         message = parse(delivered, subject(self._exchanges[bound]))
         if self.holds_replies:
             self._bus.calls.answered(message["properties"]["correlation_id"])

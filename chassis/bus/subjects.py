@@ -1,10 +1,12 @@
 """How AMQP's names become NATS subjects."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 _SAFE = "-_.!~'()*#$%&+,:;=@/|^`{}[]\"\\<?"
 
 
+@lru_cache(maxsize=4096)
 def subject(*names: str) -> str:
     """Join an exchange and a routing key (or write a name alone) as one subject.
 

@@ -17,11 +17,11 @@ from nameko_grpc.inspection import Inspector
 
 from chassis import config
 from chassis.calls import PeerCalls
-from chassis.container import DEADLINE
 from chassis.grpc import statuses
 from chassis.grpc.channel import Channel
 from chassis.grpc.sender import RawHeaders
 from chassis.tls import Tls
+from chassis.workers import DEADLINE
 
 
 class GrpcClient(DependencyProvider):

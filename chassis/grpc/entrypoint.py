@@ -15,10 +15,10 @@ from nameko_grpc.context import METADATA_PREFIX
 from nameko_grpc.errors import GrpcError
 from nameko_grpc.inspection import Inspector
 
-from chassis.container import DEADLINE
 from chassis.errors import ServiceError
 from chassis.grpc.call import Call, Context
 from chassis.grpc.server import GrpcServer, Method
+from chassis.workers import DEADLINE
 
 log = logging.getLogger(__name__)
 

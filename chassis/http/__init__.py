@@ -23,13 +23,13 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
 from chassis import config
-from chassis.container import DEADLINE
 from chassis.errors import Unavailable
 from chassis.http import problems, unchanged
 from chassis.http.params import params
 from chassis.http.webserver import WebServer
 from chassis.http.wsgi import Request
 from chassis.telemetry import current, tracing
+from chassis.workers import DEADLINE
 
 __all__ = ["HttpHandler", "Request", "http", "params"]
 

@@ -1,23 +1,31 @@
 """Where NATS is, who we are there, how we know it, and what to say when it does not let us in."""
 
-import asyncio
 import logging
+import random
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-import nats.errors
 from nameko.exceptions import ConfigurationError
-from nats.aio import client, transport
 
 from chassis.tls import Tls, reason
 
 log = logging.getLogger(__name__)
 
 SCHEMES = ("nats://", "tls://")
-_CLOSE_SECONDS = 0.5
+_DEFAULT_PORT = 4222
 _DENIED_TOLD = 20
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of them; its certificate is to have this name."""
+
+    host: str
+    port: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,16 @@ class Servers:
         addresses = [f"{server.scheme}://{server.netloc.rpartition('@')[2]}" for server in servers]
         return cls(addresses, tls if wanted else None, _credentials(servers[0]))
 
+    def known(self) -> list[Server]:
+        """Return those that we were told of at the start."""
+        return [_server(address.partition("://")[2]) for address in self.addresses]
+
+    @property
+    def connect_options(self) -> dict[str, str]:
+        """Return what we say of ourselves to get in."""
+        names = {"user": "user", "password": "pass", "token": "auth_token"}
+        return {names[key]: value for key, value in self.credentials.items()}
+
     @property
     def user(self) -> str:
         """Return the name of our user, or nothing."""
@@ -61,6 +79,46 @@ class Servers:
             # What it says to that, it may say too late for us to hear.
             return f"no TLS with NATS ({error}): does it want a NATS_TLS_CERT_FILE?"
         return f"NATS is away ({error or type(error).__name__})"
+
+
+class Pool:
+    """Which server is next: each in its turn, also those that the others tell us of."""
+
+    def __init__(self, known: list[Server]) -> None:
+        self._servers = random.sample(known, len(known))
+        self._turns = 0
+
+    def __len__(self) -> int:
+        return len(self._servers)
+
+    def next(self) -> Server:
+        """Return the one whose turn it is."""
+        server = self._servers[self._turns % len(self._servers)]
+        self._turns += 1
+        return server
+
+    def learn(self, addresses: list[str], teller: Server) -> None:
+        """Add servers that one of the cluster knows; an IP address has no certificate."""
+        known = {(server.host, server.port) for server in self._servers}
+        for address in addresses:
+            server = _server(address)
+            if (server.host, server.port) not in known:
+                name = teller.name if _is_ip(server.host) else server.name
+                self._servers.append(replace(server, name=name))
+
+
+def _server(address: str) -> Server:
+    parts = urlsplit(f"//{address}")
+    host = parts.hostname or "127.0.0.1"
+    return Server(host, parts.port or _DEFAULT_PORT, host)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _credentials(server: SplitResult) -> dict[str, Any]:
@@ -101,43 +159,8 @@ class Record:
         self._complaints.clear()
 
 
-class NoTls(nats.errors.Error):
+class NoTls(ConnectionError):
     """The server speaks plain text to one who is to know it by its certificate."""
 
     def __str__(self) -> str:
         return "the server offers none"
-
-
-class Transport(transport.TcpTransport):
-    """nats-py's (2.16), which waits for ever after TLS has failed, and long for a frozen server."""
-
-    def __bool__(self) -> bool:
-        return True  # or the client takes one of its own instead
-
-    async def wait_closed(self) -> None:
-        """Wait for the end, but not for long."""
-        try:
-            closing = super().wait_closed()  # type: ignore[no-untyped-call]
-            await asyncio.wait_for(closing, _CLOSE_SECONDS)
-        except TimeoutError:
-            if self._io_writer is not None:
-                self._io_writer.transport.abort()
-
-
-class Client(client.Client):
-    """nats-py's client (2.16), which by itself says its password to whoever offers no TLS."""
-
-    def __init__(self, tls: Tls | None) -> None:
-        super().__init__()
-        self._tls = tls
-        self._transport = Transport()  # type: ignore[no-untyped-call]
-
-    @property
-    def ssl_context(self) -> ssl.SSLContext:
-        """Return the context for a new connection."""
-        return self._tls.context() if self._tls else super().ssl_context
-
-    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        if initial_connection and self._tls and not info.get("tls_required"):
-            raise NoTls
-        await super()._process_info(info, initial_connection)

@@ -28,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
     server = NatsServer(tmp_path / "nats", ports.free_port())
     server.start()
     yield server
-    nats.connection(server.url).close(1)
+    nats.streams().close(1)
     server.stop()
 
 

@@ -43,7 +43,7 @@ def settings(tmp_path: Path, valkey_url: str) -> Iterator[dict[str, Any]]:
     with connect(valkey_url) as client:
         client.flushdb()
     yield values
-    nats.connection(server.url).close(1)
+    nats.streams().close(1)
     server.stop()
 
 

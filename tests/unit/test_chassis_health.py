@@ -14,6 +14,7 @@ from chassis.telemetry import measurements, metrics
 @pytest.fixture(autouse=True)
 def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget those that other tests have made in this process."""
+    monkeypatch.setattr(nats, "_clients", {})
     monkeypatch.setattr(nats, "_connections", {})
 
 

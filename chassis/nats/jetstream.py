@@ -1,4 +1,4 @@
-"""A connection to NATS for green threads; see ``green_asyncio``.
+"""A connection to NATS by nats-py, for the streams; see ``green_asyncio``.
 
 It is made in the background and made again for as long as the process lives. While it
 is away, publishing fails at once with ``Unavailable``: nothing is silently kept for later.
@@ -20,14 +20,15 @@ from nats.aio.msg import Msg
 
 from chassis import green_asyncio
 from chassis.errors import InvalidInput, Unavailable
-from chassis.nats.servers import Client, Record, Servers
+from chassis.nats.client import MAX_PAYLOAD_BYTES
+from chassis.nats.nats_py import Client
+from chassis.nats.servers import Record, Servers
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Callback = Callable[[Msg], None]
 
-MAX_PAYLOAD_BYTES = 1024 * 1024
 # nats-py (2.16) notices a frozen server after four minutes; with this, in six seconds.
 _PING_SECONDS = 2
 _PINGS_OUTSTANDING = 2
