@@ -79,6 +79,25 @@ def test_rpc_stop_finishes_what_has_begun_and_hands_on_the_rest(start: Start, bu
         bus.echo.echo(3)
 
 
+def test_rpc_requests_wait_for_a_worker_until_their_deadline(start: Start, bus: Any) -> None:
+    start("Echo", SERVICE_CONTAINER_CLS="chassis.container.Container", max_workers=2)
+    until(lambda: bus.echo.echo(1))
+    calls = [bus.echo.slow.call_async(TIMEOUT * 0.6, tag) for tag in range(20)]
+
+    def outcome(call: Any) -> Any:
+        try:
+            return call.result()
+        except Unavailable as error:
+            return error.code
+
+    # Two are done in time, two have begun, and nobody begins with those whose caller has left.
+    assert [outcome(call) for call in calls][:2] == [0, 1]
+    assert until(lambda: bus.echo.echo("free again")) == "free again"
+    begun = bus.echo.called()
+    assert begun[:2] == [0, 1]
+    assert len(begun) < 10
+
+
 def test_rpc_heals_when_the_bus_comes_back(tmp_path: Path) -> None:
     server = NatsServer(tmp_path / "nats", ports.free_port())
     settings = {"AMQP_URI": server.url, "RPC_TIMEOUT_SECONDS": TIMEOUT}
