@@ -114,7 +114,7 @@ class Channel(base.StdChannel):
         passed_on[DEADLINE_HEADER] = deadline
         correlation_id = message["properties"]["correlation_id"]
         send = partial(self._send, message, to)
-        service, fail = key.partition(".")[0], self.bus.failures[reply_to]
+        service, fail = key.partition(".")[0], self.bus.failures.get(reply_to, _ignore)
         self.bus.calls.make(Call(correlation_id, service, deadline, send, fail))
 
     def _send(self, message: Envelope, to: str, reply: str = "") -> None:
@@ -208,6 +208,10 @@ class Channel(base.StdChannel):
         for tag in list(self._bound):
             self.basic_cancel(tag)
         self.connection = None
+
+
+def _ignore(correlation_id: str, error: Exception) -> None:
+    """Fail a call of which nobody awaits a reply here."""
 
 
 def _left(timeout: float | None, started: float) -> float | None:

@@ -55,7 +55,9 @@ class Publisher(publish.Publisher):
         if self._channel is None:
             channel = Channel(SimpleNamespace(bus=bus(self.amqp_uri)))
             for queue in self.declare:
-                if hasattr(queue, "routing_key"):
+                # Where a ReplyListener of ours takes the replies, no queue shall take them too.
+                taken = channel.bus.reply_addresses
+                if getattr(queue, "routing_key", None) and queue.routing_key not in taken:
                     channel.queue_bind(queue.name, queue.exchange.name, queue.routing_key)
             self._channel = channel
         return self._channel

@@ -72,6 +72,7 @@ class Replies:
         self._exchange = rpc.get_rpc_exchange().name
         # Under the name of the service, so that it alone can be granted to listen there.
         self._address = f"reply.{owner}.{key}"
+        self._key = key
         self._waiting: dict[str, Arrival] = {}
         on.reply_addresses[key] = self._address
         on.failures[self._address] = self._fail
@@ -120,6 +121,8 @@ class Replies:
     def close(self) -> None:
         """Listen no more."""
         self._subscription.unsubscribe()
+        self._bus.reply_addresses.pop(self._key, None)
+        self._bus.failures.pop(self._address, None)
 
     def _read(self, reply: tuple[Message, dict[str, Any]]) -> Any:
         message, properties = reply

@@ -57,7 +57,7 @@ class RpcConsumer(rpc.RpcConsumer):
         if self.requests is None:
             super().stop()
         else:
-            self.requests.unsubscribe()
+            self.requests.end()
 
 
 class Request:
@@ -135,6 +135,11 @@ class Requests:
         """Leave the queue group; what has arrived is still done."""
         if self._subscription is not None:
             self._subscription.unsubscribe()
+
+    def end(self) -> None:
+        """Leave the queue group, and be counted no more."""
+        self.unsubscribe()
+        self._bus.consumers.discard(self)
 
     def _on_message(self, message: Message) -> None:
         self._waiting.append(Request(message))

@@ -31,12 +31,24 @@ def rabbitmq_uri() -> Iterator[str]:
         yield uri
 
 
-@pytest.fixture(params=["nats", "amqp"])
-def broker_uri(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["nats", "nats without kombu", "amqp"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Return how calls go; without kombu between services of ours, and with it to the client."""
+    return str(request.param)
+
+
+@pytest.fixture
+def broker_uri(request: pytest.FixtureRequest, way: str) -> str:
     """Return the address of one bus, and then of the other."""
-    name = {"nats": "nats_url", "amqp": "rabbitmq_uri"}[request.param]
-    uri: str = request.getfixturevalue(name)
+    uri: str = request.getfixturevalue("rabbitmq_uri" if way == "amqp" else "nats_url")
     return uri
+
+
+@pytest.fixture
+def settings(settings: dict[str, Any], way: str) -> dict[str, Any]:
+    """Return the configuration, with our container where calls go without kombu."""
+    ours = {"SERVICE_CONTAINER_CLS": "chassis.container.Container"}
+    return settings | ours if way == "nats without kombu" else settings
 
 
 def test_rpc_calls_between_processes(start: Start, bus: Any) -> None:

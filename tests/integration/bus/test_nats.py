@@ -32,8 +32,16 @@ def elapsed(call: Callable[[], Any]) -> float:
     return time.monotonic() - began
 
 
-def test_rpc_unknown_service_is_told_to_the_caller_of_the_caller(start: Start, bus: Any) -> None:
-    start("Front")
+@pytest.fixture(params=["nameko.containers.ServiceContainer", "chassis.container.Container"])
+def container(request: pytest.FixtureRequest) -> str:
+    """Return what runs a stock service: nameko's way by kombu, or the short one."""
+    return str(request.param)
+
+
+def test_rpc_unknown_service_is_told_to_the_caller_of_the_caller(
+    start: Start, bus: Any, container: str
+) -> None:
+    start("Front", SERVICE_CONTAINER_CLS=container)
     until(lambda: raises(UnknownService, lambda: bus.front.relay("x")) or True)
     with pytest.raises(UnknownService):
         bus.front.relay("x")
@@ -49,16 +57,20 @@ def test_rpc_ends_at_the_deadline_when_the_peer_is_frozen(start: Start, bus: Any
     assert until(lambda: bus.echo.echo(3)) == 3
 
 
-def test_rpc_deadline_travels_to_the_peers_of_the_peer(start: Start, bus: Any) -> None:
-    start("Front"), start("Echo")
+def test_rpc_deadline_travels_to_the_peers_of_the_peer(
+    start: Start, bus: Any, container: str
+) -> None:
+    start("Front", SERVICE_CONTAINER_CLS=container), start("Echo")
     until(lambda: bus.front.relay("warm"))
     # Front's own limit is no shorter than ours: it ends with us only if our deadline went along.
     took = elapsed(lambda: raises(Unavailable, lambda: bus.front.relay_slow(3, "long")))
     assert took <= TIMEOUT * 2
 
 
-def test_rpc_request_past_its_deadline_is_not_executed(start: Start, bus: Any) -> None:
-    echo = start("Echo")
+def test_rpc_request_past_its_deadline_is_not_executed(
+    start: Start, bus: Any, container: str
+) -> None:
+    echo = start("Echo", SERVICE_CONTAINER_CLS=container)
     until(lambda: bus.echo.echo(1))
     echo.signal(signal.SIGSTOP)
     raises(Unavailable, lambda: bus.echo.slow(0, "late"))
