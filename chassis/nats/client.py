@@ -166,7 +166,10 @@ class Client:
             return
         try:
             found.heard(message)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            # Also of a green thread that was let go on: the hub would give up the connection.
             log.exception("a message could not be taken")
 
     def _live(self) -> None:

@@ -5,7 +5,6 @@ is published in one turn of the hub leaves together. Why not nats-py: docs/adr/0
 """
 
 import logging
-import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,7 @@ from eventlet.hubs.hub import READ, WRITE
 
 from chassis.nats import protocol
 from chassis.nats.protocol import Control, Message, Parser, ProtocolError
+from chassis.nats.sealed import READ_BYTES, Sealed
 from chassis.nats.servers import NoTls, Server, Servers
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 PING_SECONDS = 2.0
 _PINGS_OUTSTANDING = 2
-_READ_BYTES = 1 << 16
 # A server that reads no more is away: what it would get is an error, not a promise.
 MOST_WAITING_BYTES = 4 << 20
 
@@ -56,7 +55,7 @@ class Session:
         self._look = look
         self._parser = Parser()
         self._said: deque[Message | Control] = deque()
-        self._tls: _Tls | None = None
+        self._tls: Sealed | None = None
         self._unsent = b""
         self._out: list[bytes] = []
         self._flushing = False
@@ -84,7 +83,8 @@ class Session:
             if servers.tls is not None and not self.info.get("tls_required"):
                 raise NoTls
             context = servers.tls.context() if servers.tls else green_ssl.create_default_context()
-            self._tls = _Tls(self._socket, context, server.name)
+            self._tls = Sealed(self._socket, context, server.name)
+            self._parser, self._said = Parser(), deque()  # what came before, anybody can have said
         options = {
             "verbose": False,
             "pedantic": False,
@@ -113,7 +113,7 @@ class Session:
                 raise ConnectionError(f"nats: {said.text.decode(errors='replace')}")
 
     def _receive(self) -> bytes:
-        data: bytes = self._socket.recv(_READ_BYTES)
+        data: bytes = self._socket.recv(READ_BYTES)
         if not data:
             raise ConnectionResetError("the server hung up")
         return self._tls.opened(data) if self._tls else data
@@ -131,7 +131,7 @@ class Session:
 
     def _on_readable(self, _: int) -> None:
         try:
-            data = self._raw.recv(_READ_BYTES)
+            data = self._raw.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -246,46 +246,3 @@ class Session:
         self._reader = self._writer = None
         self._ping.cancel()
         self._socket.close()
-
-
-class _Tls:
-    """TLS over the bytes that come and go, agreed upon at once."""
-
-    def __init__(self, sock: Any, context: Any, server_name: str) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=False, server_hostname=server_name
-        )
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                sock.sendall(self._outgoing.read())
-            except ssl.SSLError:
-                sock.sendall(self._outgoing.read())  # to say what was wrong
-                raise
-            else:
-                sock.sendall(self._outgoing.read())
-                return
-            data = sock.recv(_READ_BYTES)
-            if not data:
-                raise ConnectionResetError("ended amid the handshake")
-            self._incoming.write(data)
-
-    def opened(self, data: bytes) -> bytes:
-        """Return what the server says in these bytes."""
-        self._incoming.write(data)
-        pieces = []
-        try:
-            while piece := self._tls.read(_READ_BYTES):
-                pieces.append(piece)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            raise ConnectionResetError("the server hung up") from None
-        return b"".join(pieces)
-
-    def sealed(self, data: bytes) -> bytes:
-        """Return the bytes that say it."""
-        self._tls.write(data)
-        return self._outgoing.read()
