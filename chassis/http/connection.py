@@ -2,7 +2,7 @@
 
 import re
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -12,6 +12,7 @@ import eventlet
 from eventlet import greenio
 from eventlet.green import socket
 from eventlet.hubs import get_hub
+from eventlet.semaphore import Semaphore
 
 from chassis.http.head import Head, Limits, Refusal, body_length
 from chassis.http.wire import Reader
@@ -19,6 +20,7 @@ from chassis.http.wsgi import App
 
 # Where a connection is: it waits for a request, reads one, answers it, or is about to be closed.
 IDLE, READING, ANSWERING, CLOSED = "idle", "reading", "answering", "closed"
+LONG_BODIES = 4  # at a time, of all connections
 _FRAMING = ("content-length", "transfer-encoding", "expect")
 _LINGER_SECONDS = 1.0
 _OPTIONS = re.compile(r"[ \t]*,[ \t]*")
@@ -44,6 +46,9 @@ class Serving:
     idle_seconds: float
     environ: dict[str, Any]
     keeps: bool = True  # whether a connection may wait for its next request
+    # Longer bodies than MAX_BODY_BYTES, from their head to their answer: who sends one has shown
+    # no token yet, and must not fill the memory with those of others.
+    long_bodies: Semaphore = field(default_factory=lambda: Semaphore(LONG_BODIES))
 
     @classmethod
     def at(cls, address: tuple[str, int], **settings: Any) -> "Serving":
@@ -66,11 +71,16 @@ class Connection:
         self._serving = serving
         self._reader = Reader(sock, serving.limits)
         self._answered = 0
+        self._has_place = False
 
     def serve(self) -> None:
         """Answer requests until the client, or we, have had enough."""
-        while self._serve_one() and self.state != CLOSED:
-            self.state = IDLE
+        try:
+            while self._serve_one() and self.state != CLOSED:
+                self._give_place_back()
+                self.state = IDLE
+        finally:
+            self._give_place_back()
 
     def close(self) -> None:
         """Let nothing more be said, by whoever is at it."""
@@ -115,6 +125,7 @@ class Connection:
         length = body_length(head)
         if length == 0:
             return head, b""
+        self._take_place(head, length)
         self._continue(head, length)
         if reader.has(length):
             return head, reader.body(length)
@@ -131,6 +142,22 @@ class Connection:
             return False
         finally:
             self.sock.settimeout(None)
+
+    def _take_place(self, head: Head, length: int | None) -> None:
+        """Let only so many long bodies be here at a time; raise Refusal."""
+        limits = self._serving.limits
+        if limits.body_of(head) <= limits.body or (length is not None and length <= limits.body):
+            return
+        self._has_place = self._serving.long_bodies.acquire(blocking=False)
+        if not self._has_place:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Too many files are arriving; try again."
+            )
+
+    def _give_place_back(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._serving.long_bodies.release()
 
     def _continue(self, head: Head, length: int | None) -> None:
         """Ask for the body where the client waits to be asked."""

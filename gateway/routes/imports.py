@@ -3,19 +3,16 @@
 import base64
 from typing import Annotated, Any, Literal, TypedDict
 
-from eventlet.semaphore import Semaphore
 from msgspec import Meta
 from werkzeug.exceptions import UnsupportedMediaType
 
 from chassis import http
-from chassis.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
+from chassis.errors import AlreadyExists, InvalidInput, NotFound
 from gateway import answers, parameters
 from gateway.api import Call, api
 
 # What goes over the bus at a time: base64 of it is well below NATS's limit of 1 MiB.
 PIECE_BYTES = 262_144
-# Files that one gateway holds in memory at a time, beside those that are still arriving.
-_AT_ONCE = 4
 _NO_SUCH_IMPORT = NotFound("no_such_import")
 _MEDIA = ("text/html", "application/x-ndjson", "application/octet-stream")
 
@@ -57,7 +54,6 @@ class Imports:
     """Bring links in, see how far it is, and end it."""
 
     links: Any
-    _places = Semaphore(_AT_ONCE)
 
     @api(
         *("POST", "imports"),
@@ -78,18 +74,13 @@ class Imports:
         already is left, or brought up to date. One import of a person goes on at a time.
         """
         pieces = _pieces(call.request)
-        if not self._places.acquire(blocking=False):
-            raise Unavailable("busy", "Too many files are arriving; try again.")
-        try:
-            wanted = call.params
-            visibility, update = wanted.get("visibility", ""), wanted.get("existing") == "update"
-            id_ = self.links.begin_import(call.username, visibility, update)
-            for number, piece in enumerate(pieces):
-                text = base64.b64encode(piece).decode()
-                self.links.add_import_piece(call.username, id_, number, text)
-            return _shown(self.links.start_import(call.username, id_))
-        finally:
-            self._places.release()
+        wanted = call.params
+        visibility, update = wanted.get("visibility", ""), wanted.get("existing") == "update"
+        id_ = self.links.begin_import(call.username, visibility, update)
+        for number, piece in enumerate(pieces):
+            text = base64.b64encode(piece).decode()
+            self.links.add_import_piece(call.username, id_, number, text)
+        return _shown(self.links.start_import(call.username, id_))
 
     @api(
         *("GET", "imports/{id}"),

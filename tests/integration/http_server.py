@@ -39,6 +39,7 @@ class Server:
             "KEEP_ALIVE_SECONDS": 1,
             "MAX_CONNECTIONS": 50,
             "MAX_BODY_BYTES": 1000,
+            "MAX_UPLOAD_BYTES": 5000,
             "MAX_HEADER_LINE_BYTES": 1000,
             "MAX_HEADER_BYTES": 4000,
             "max_workers": 4,

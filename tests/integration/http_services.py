@@ -88,6 +88,10 @@ class ToyService(health.Health):
         eventlet.sleep(seconds)
         return {"slept": seconds}
 
+    @http.http("POST", "/upload", body_key="MAX_UPLOAD_BYTES")
+    def upload(self, request):
+        return {"size": len(request.get_data())}
+
     @http.http("GET", "/hang")
     def hang(self, request):
         """Go on for ever, whatever deadline passes."""

@@ -4,14 +4,15 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from nameko.cli.utils.config import load_config
 
+from chassis.http.connection import LONG_BODIES
 from embedded import ports
-from tests.integration.http_server import Server, log, running
+from tests.integration.http_server import Answer, Server, log, running
 from tests.processes import ROOT, until
 
 STOP_SECONDS = 25.0
@@ -124,6 +125,27 @@ def test_stop_finishes_what_has_begun_and_exits(tmp_path: Path) -> None:
         began = time.monotonic()
         assert server.process.wait() == 0
         assert time.monotonic() - began < 3
+
+
+def test_only_so_many_long_bodies_arrive_at_a_time(tmp_path: Path) -> None:
+    """Nobody has shown a token before the body is there: they must not fill the memory."""
+    head = b"POST /upload HTTP/1.1\r\nHost: toy\r\nContent-Length: %d\r\n\r\n"
+    with running(tmp_path, REQUEST_READ_SECONDS=20) as server, ExitStack() as stack:
+        arriving = [stack.enter_context(closing(server.connect())) for _ in range(LONG_BODIES)]
+        for sock in arriving:
+            sock.sendall(head % 4000)
+        refusal = until(lambda: refused_upload(server))
+        assert (refusal.status, refusal.json["code"]) == (503, "busy")
+        assert int(refusal.headers["Retry-After"]) > 0
+        assert server.get("/upload", "POST", body=b"x" * 900).json == {"size": 900}
+        arriving[0].sendall(b"x" * 4000)
+        assert b'{"size":4000}' in arriving[0].recv(65536)
+        assert server.get("/upload", "POST", body=b"x" * 4000).json == {"size": 4000}
+
+
+def refused_upload(server: Server) -> Answer | None:
+    answer = server.get("/upload", "POST", body=b"x" * 4000)
+    return None if answer.status == 200 else answer
 
 
 def test_stop_ends_while_a_worker_hangs(tmp_path: Path) -> None:
