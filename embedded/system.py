@@ -17,11 +17,13 @@ from embedded.errors import CannotStart
 from embedded.postgres import PostgresServer
 from embedded.server import Server
 from embedded.settings import Settings
+from embedded.signals import Signals
 from embedded.unit import Unit
 
 READY_SECONDS = 60.0
 TELL_SECONDS = 10.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.05  # while something is not ready, or waits to be started again
+LOOK_SECONDS = 1.0  # else; whatever ends, and whoever asks us to stop, wakes us
 SAME_REQUEST_SECONDS = 0.5
 KILL_AFTER_SECONDS = 2.0  # beyond the grace that a service takes for itself
 # eventlet 0.41.3 warns of its own deprecation whenever it is imported, first of all by nameko.
@@ -51,12 +53,13 @@ class System:
         """Start, serve and stop; raise CannotStart when something does not start or stay up."""
         for signum in SIGNALS:
             signal.signal(signum, self._ask_to_stop)
+        self.signals = Signals()
         try:
             self._start()
             self._wait_until_ready()
             self.console.say(self._welcome())
             while True:
-                self._tend()
+                self._tend(LOOK_SECONDS)
         except Stop:
             self.console.say("\nstopping (Ctrl-C again: at once)")
         finally:
@@ -100,11 +103,11 @@ class System:
 
         return start
 
-    def _tend(self) -> None:
+    def _tend(self, seconds: float = POLL_SECONDS) -> None:
         self._check_asked()
         for unit in self.units:
             unit.tend(self.console.say)
-        time.sleep(POLL_SECONDS)
+        self.signals.wait(seconds if all(unit.runs for unit in self.units) else POLL_SECONDS)
 
     def _wait_until_ready(self) -> None:
         """Wait until nothing is missing; say what is, from time to time."""

@@ -31,6 +31,11 @@ class Unit:
         self._quick_deaths = 0
         self._start_again = 0.0
 
+    @property
+    def runs(self) -> bool:
+        """Say whether there is a process, or its end has not been seen yet."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start the process."""
         self._started = time.monotonic()

@@ -2,7 +2,8 @@
 
     latest:<name>    sorted set: the sequences, in the stream, of an author's latest events
     events:<name>    hash: sequence → body, of the same events; "" → version of the last;
-                     "hidden <URL>" → where in the stream that link was hidden last;
+                     "hidden <URL>" → where in the stream that link was hidden last, and
+                     "hides", where there ever was one;
                      "pulled" → whether some or all feeds take these events when they are read
     news:<user>      a feed: eleven bytes for each event, its sequence and its author's number
     pulls:<user>     from which authors the feed takes events, and up to which sequence it has

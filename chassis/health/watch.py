@@ -15,7 +15,7 @@ from chassis.outage import be_quiet
 
 # Services start in any order: only what is still missing then is worth a line.
 _START_SECONDS = 4.0
-_READY_SECONDS = 5.0
+_READY_SECONDS = 15.0
 _AWAY_SECONDS = (0.5, 2.0)
 
 

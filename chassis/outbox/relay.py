@@ -20,7 +20,8 @@ from chassis.errors import ServiceError, Unavailable
 from chassis.outbox.publishing import Batch, Publishing
 from chassis.outbox.rows import BATCH_ROWS, LEASE_SECONDS, OutboxRows
 
-IDLE_SECONDS = 1.0
+# What a replica that died has left waits for its lease; of our own rows the bell tells.
+IDLE_SECONDS = 3.0
 STOP_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 2.0)
 # The lease ends by the database's clock, which we do not see; and a publish takes its time.

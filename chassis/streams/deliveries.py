@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 _PULL_SECONDS = 5.0
 _PULL_MESSAGES = 1000
-_HEARTBEAT_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 2.0
 
 
 class Place(NamedTuple):

@@ -38,6 +38,7 @@ local function keep(author, sequence, body)
   redis.call('HSET', bodies, sequence, body)
   local event = cjson.decode(body)
   if is_hiding(event) then
+    redis.call('HSET', bodies, 'hides', 1)
     local last = redis.call('HGET', bodies, field_of(event))
     if not last or tonumber(last) < tonumber(sequence) then
       redis.call('HSET', bodies, field_of(event), sequence)
@@ -57,6 +58,11 @@ local function cut(author, length)
     redis.call('ZREM', latest, sequence)
     redis.call('HDEL', bodies, sequence)
   end
+end
+
+-- Whether an author has ever hidden something: most have not, and need no looking.
+local function hides(author)
+  return redis.call('HEXISTS', 'events:' .. author, 'hides') == 1
 end
 
 -- Whether nobody reads an event, because its link was hidden by it or later.

@@ -58,7 +58,7 @@ elseif after then
   low = math.max(low, find(feed, count, after + 1))
 end
 
-local found, names = {}, {}
+local found, names, hiding = {}, {}, {}
 while low < high and #found < 3 * wanted do
   local first, final = low, math.min(high, low + wanted) - 1
   if newest then
@@ -74,7 +74,10 @@ while low < high and #found < 3 * wanted do
   end
   for i = from, to, step do
     local sequence, number = struct.unpack('>I7I4', text, i)
-    names[number] = names[number] or author_of(number)
+    if not names[number] then
+      names[number] = author_of(number)
+      hiding[number] = names[number] and hides(names[number])
+    end
     local author = names[number]
     local place = string.format('%.0f', sequence)
     local body = author and redis.call('HGET', 'events:' .. author, place)
@@ -82,7 +85,8 @@ while low < high and #found < 3 * wanted do
       lose(user)
       return nil
     end
-    if body and #found < 3 * wanted and not is_hidden(author, sequence, body) then
+    local hidden = body and hiding[number] and is_hidden(author, sequence, body)
+    if body and #found < 3 * wanted and not hidden then
       table.insert(found, place)
       table.insert(found, author)
       table.insert(found, body)

@@ -1,5 +1,6 @@
 """Authors whom very many people follow (A18, A19)."""
 
+import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,42 @@ def test_a_hundred_thousand_followers_are_no_storm(apart: ApartSystem) -> None:
     assert crowd.each_told(count)
     assert deliveries(apart) - before == count
     assert pids(apart) == alive
+
+
+def test_a_million_followers_disturb_nobody(apart: ApartSystem) -> None:
+    """The first event walks through the followers, a page at a time; from then on none does."""
+    author, crowd = an_author(apart, 1_000_000)
+    other = person(apart.url, f"eve{time.monotonic_ns()}")
+    last = person(apart.url, crowd.names[-1])
+    alone = [add_seconds(other) for _ in range(200)]
+    before = resident(apart)["news_svc"]
+    with ThreadPoolExecutor(1) as pool:
+        author.add_link("https://example.org/1")
+        telling = pool.submit(until_told, last, 1, 600)
+        meanwhile, memory = [add_seconds(other)], [before]
+        while not telling.done():
+            meanwhile.append(add_seconds(other))
+            memory.append(resident(apart)["news_svc"])
+    taken = [telling.result()]
+    for number in range(2, 7):
+        author.add_link(f"https://example.org/{number}")
+        taken.append(until_told(last, number, 60))
+    print(f"\nseen by 1,000,000 after {', '.join(f'{each:.2f}' for each in taken)} s")
+    for name, adds in (("before", alone), ("meanwhile", meanwhile)):
+        mean, p99 = statistics.median(adds), statistics.quantiles(adds, n=100)[98]
+        print(f"{len(adds)} adds {name}: p50 {1000 * mean:.1f} ms, p99 {1000 * p99:.1f} ms")
+    print(f"news_svc: {before} MiB before, at most {max(memory)}; all: {resident(apart)}")
+    assert crowd.each_told(6, every=1000)
+    assert max(memory) < before + 30
+    assert max(taken[1:]) < VISIBLE_SECONDS
+
+
+def add_seconds(author: Api) -> float:
+    """Return how long an add takes, fifty a second at most."""
+    time.sleep(0.02)
+    began = time.monotonic()
+    author.add_link(f"https://example.org/{time.monotonic_ns()}")
+    return time.monotonic() - began
 
 
 @dataclass(frozen=True)
