@@ -1,7 +1,7 @@
 """One connection to one NATS server, from its first byte to its end.
 
 No green thread of its own waits for it: the hub calls when there is something to read, and what
-is published in one turn of the hub leaves together. Why not nats-py: docs/adr/0033.
+is published in one turn of the hub leaves together. Why not nats-py: docs/adr/0034.
 """
 
 import logging
