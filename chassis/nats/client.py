@@ -57,7 +57,7 @@ class Client:
         self.inbox_prefix = f"_INBOX.{servers.user}" if servers.user else "_INBOX"
         self.reconnections = -1  # the first connection is none
         self._pool = Pool(servers.known())
-        self._record = Record(servers)
+        self._record = Record.of(url, servers)
         self._session: Session | None = None
         self._subscriptions: dict[int, Subscription] = {}
         self._left: dict[int, Subscription] = {}  # of which something may still be on its way

@@ -81,7 +81,7 @@ class Connection:
         self._subscriptions: set[Subscription] = set()
         self._watchers: set[Callable[[], None]] = set()
         self._loop = green_asyncio.loop()
-        self._record = Record(servers)
+        self._record = Record.of(url, servers)
         self._tasks: set[Any] = set()
         self._seen = float("-inf")  # when the loop last looked, on the monotonic clock
         self._closing = False

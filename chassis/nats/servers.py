@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from eventlet import hubs
 from nameko.exceptions import ConfigurationError
 
 from chassis.tls import Tls, reason
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 SCHEMES = ("nats://", "tls://")
 _DEFAULT_PORT = 4222
 _DENIED_TOLD = 20
+# Who is back so soon, or ends for another reason, has nothing to tell.
+_PATIENCE_SECONDS = 0.5
+
+_records: dict[tuple[int, str], "Record"] = {}  # by the hub, and so by the native thread
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,18 @@ def _credentials(server: SplitResult) -> dict[str, Any]:
 
 
 class Record:
-    """What the log is told of the servers: once, and not for every try and server."""
+    """What the log is told of the servers: once, and not for every try, server and connection."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self._complaints: set[str] = set()  # of this outage
+        self._told = False
         self._denied: set[str] = set()
+
+    @classmethod
+    def of(cls, url: str, servers: Servers) -> "Record":
+        """Return the one that all connections to these servers share."""
+        return _records.setdefault((id(hubs.get_hub()), url), cls(servers))
 
     def note(self, error: Exception, connected: bool) -> None:
         """Tell what is wrong; while we are connected, that is what we are not allowed to do."""
@@ -145,6 +156,11 @@ class Record:
             self._deny(str(error))
         elif kind not in self._complaints:
             self._complaints.add(kind)
+            hubs.get_hub().schedule_call_global(_PATIENCE_SECONDS, self._tell, kind, complaint)
+
+    def _tell(self, kind: str, complaint: str) -> None:
+        if kind in self._complaints:
+            self._told = True
             log.warning("%s; trying again until it is there", complaint)
 
     def _deny(self, what: str) -> None:
@@ -154,8 +170,9 @@ class Record:
 
     def over(self) -> None:
         """Tell that all is well again."""
-        if self._complaints:
+        if self._told:
             log.info("NATS is back")
+        self._told = False
         self._complaints.clear()
 
 

@@ -204,7 +204,7 @@ def test_nats_and_valkey_away_and_valkey_refuses_the_password(
     nats_url = f"nats://service:{SECRET}@127.0.0.1:{own_nats.port}"
     valkey_url = f"redis://:{SECRET}@127.0.0.1:{own_valkey.port}/0"
     service = start("news_svc", AMQP_URI=nats_url, NATS_URL=nats_url, REDIS_URL=valkey_url)
-    no_nats, no_valkey = "NATS.*connect", f"Valkey at 127.0.0.1:{own_valkey.port}: .*connecting"
+    no_nats, no_valkey = "NATS is away", f"Valkey at 127.0.0.1:{own_valkey.port}: .*connecting"
     service.waits_for(["NATS", "Valkey"], no_nats, no_valkey)
 
     own_nats.start()

@@ -49,6 +49,8 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "METRICS_PORTS.gateway": ("gateway", NO_PORTS),
     "MAX_CONNECTIONS": ("user_svc", NO_WHOLE_NUMBERS),
     "MAX_BODY_BYTES": ("gateway", NO_WHOLE_NUMBERS),
+    "MAX_IMPORT_BYTES": ("gateway", NO_WHOLE_NUMBERS),
+    "IMPORT_UPLOAD_SECONDS": ("gateway", NO_NUMBERS),
     "GRPC_MAX_MESSAGE_BYTES": ("news_svc", NO_WHOLE_NUMBERS),
     "GRPC_TLS_CA_FILE": ("gateway", NO_FILE),
     "GRPC_TLS_CERT_FILE": ("news_svc", NO_FILE),
