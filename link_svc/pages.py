@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from chassis.database.transactions import each_statement_alone
+from chassis.database.direct import fetch
+from chassis.database.prepared import prepared
 from link_svc.domain import LinkDoc, rfc3339
 from link_svc.listing import Page, Position, Query
 from link_svc.walks import STRIDE, Walk
@@ -61,8 +62,9 @@ class Pages:
             want = max(want, min(4 * want, _LARGEST_BATCH_ROWS)) if query.patterns else want
 
     def _read(self, walk: Walk) -> Sequence[Row[Any]]:
-        with each_statement_alone(self.session) as connection:
-            return connection.exec_driver_sql(walk.sql, walk.values).all()
+        # A search or a pattern is rarely asked twice: its words are part of the text.
+        plain = walk.query.search is None and not walk.query.patterns
+        return fetch(self.session, prepared(walk.sql) if plain else walk.sql, walk.values)
 
 
 class _Patience:

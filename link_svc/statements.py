@@ -2,8 +2,7 @@
 
 from string import Template
 
-from sqlalchemy import TextClause, text
-
+from chassis.database.prepared import Prepared, statement
 from link_svc.search.words import in_sql
 
 # What is read of a link: all but its words.
@@ -54,14 +53,14 @@ _EVENT = Template(
 
 def _sql(
     template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility"
-) -> TextClause:
+) -> Prepared:
     """Put a statement together; all but the template is SQL.
 
     An event of the type tells of ``told``; the words are those for a visibility.
     """
     event = _EVENT.substitute(type=type_, told=told)
     words = in_sql(":words", visibility)
-    return text(Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words))
+    return statement(Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words))
 
 
 # Where the same URL comes in between, the last INSERT fails, and with it the statement.
@@ -106,17 +105,19 @@ ADD = _sql(
 )
 
 # Why a link was not added; neither, where there is room by now.
-REFUSAL = text(
+REFUSAL = statement(
     """
     SELECT EXISTS (SELECT FROM links WHERE owner = :owner AND md5(url) = md5(:url)) AS exists,
            EXISTS (SELECT FROM owners WHERE owner = :owner AND link_count >= :quota) AS full
     """
 )
 
-GET = text(f"SELECT {LINK} FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url")
+GET = statement(
+    f"SELECT {LINK} FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url"
+)
 
 # Begins several changes of one owner's: what they look at afterwards stays as it is.
-LOCK_OWNER = text(
+LOCK_OWNER = statement(
     """
     INSERT INTO owners AS o (owner, link_count, version, changed_at)
     VALUES (:owner, 0, CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint),
@@ -125,7 +126,7 @@ LOCK_OWNER = text(
     """
 )
 
-LOCK = text(
+LOCK = statement(
     f"""
     SELECT {LINK} FROM owners JOIN links USING (owner)
      WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url
@@ -203,9 +204,14 @@ DELETE = _sql(
     """,
 )
 
-OWNER = text("SELECT * FROM owners WHERE owner = :owner")
+OWNER = statement(
+    """
+    SELECT link_count, private_count, public_count, default_visibility
+      FROM owners WHERE owner = :owner
+    """
+)
 
-SET_DEFAULT_VISIBILITY = text(
+SET_DEFAULT_VISIBILITY = statement(
     """
     INSERT INTO owners AS o (owner, link_count, version, changed_at, default_visibility)
     VALUES (:owner, 0, CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint),

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, TextClause
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chassis.database import idempotency
-from chassis.database.transactions import each_statement_alone, one_statement, transaction
+from chassis.database.direct import execute, fetch_one
+from chassis.database.prepared import Prepared
+from chassis.database.transactions import transaction
 from chassis.errors import NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
@@ -51,8 +52,7 @@ class LinkStore(Pages, Batches, Forgetting, Filling):
         No change makes no event.
         """
         for _ in range(_TRIES):
-            with one_statement(self.session):
-                old = self._row(statements.GET, owner=changes.key.owner, url=changes.key.url)
+            old = self._row(statements.GET, owner=changes.key.owner, url=changes.key.url)
             if updated := self._updated(old, changes, versions):
                 return updated
         with transaction(self.session):  # whoever else changes it has to wait
@@ -63,14 +63,13 @@ class LinkStore(Pages, Batches, Forgetting, Filling):
 
     def delete(self, key: LinkKey, versions: Versions = None) -> Link:
         """Delete a link and return it as it was; raise no_such_link or link_changed."""
-        with one_statement(self.session):
-            row = self._row(
-                statements.DELETE,
-                owner=key.owner,
-                url=key.url,
-                versions=None if versions is None else sorted(versions),
-                context=self._context(),
-            )
+        row = self._row(
+            statements.DELETE,
+            owner=key.owner,
+            url=key.url,
+            versions=None if versions is None else sorted(versions),
+            context=self._context(),
+        )
         if row is None:
             raise _no_such_link()
         link = link_of(row)
@@ -79,8 +78,7 @@ class LinkStore(Pages, Batches, Forgetting, Filling):
 
     def get(self, key: LinkKey) -> Link:
         """Return a link; raise no_such_link."""
-        with one_statement(self.session):
-            row = self._row(statements.GET, owner=key.owner, url=key.url)
+        row = self._row(statements.GET, owner=key.owner, url=key.url)
         if row is None:
             raise _no_such_link()
         return link_of(row)
@@ -88,13 +86,12 @@ class LinkStore(Pages, Batches, Forgetting, Filling):
     def together(self, owner: str, do: Callable[[], T]) -> T:
         """Do several changes of an owner's links in one transaction; each may be refused."""
         with transaction(self.session):
-            self.session.execute(statements.LOCK_OWNER, {"owner": owner})
+            self._do(statements.LOCK_OWNER, owner=owner)
             return do()
 
     def count(self, owner: str, audience: Audience) -> int:
         """Return how many links of somebody's the audience may see."""
-        with each_statement_alone(self.session):
-            row = self._row(statements.OWNER, owner=owner)
+        row = self._row(statements.OWNER, owner=owner)
         if row is None:
             return 0
         counts = {Visibility.PRIVATE: row.private_count, Visibility.PUBLIC: row.public_count}
@@ -103,41 +100,40 @@ class LinkStore(Pages, Batches, Forgetting, Filling):
 
     def default_visibility(self, owner: str) -> Visibility:
         """Return the visibility of a link that is added without one."""
-        with each_statement_alone(self.session):
-            row = self._row(statements.OWNER, owner=owner)
+        row = self._row(statements.OWNER, owner=owner)
         return Visibility(row.default_visibility) if row else DEFAULT
 
     def set_default_visibility(self, owner: str, visibility: Visibility) -> None:
         """Change the visibility of links that are added from now on without one."""
-        with self.session.begin():
-            values = {"owner": owner, "visibility": visibility}
-            self.session.execute(statements.SET_DEFAULT_VISIBILITY, values)
+        self._do(statements.SET_DEFAULT_VISIBILITY, owner=owner, visibility=visibility)
 
-    def _row(self, statement: TextClause, **values: Any) -> Row[Any] | None:
-        return self.session.execute(statement, values).one_or_none()
+    def _row(self, statement: Prepared, **values: Any) -> Any:
+        return fetch_one(self.session, statement, values)
+
+    def _do(self, statement: Prepared, **values: Any) -> None:
+        execute(self.session, statement, values)
 
     def _added(self, new: NewLink, quota: int) -> Link | None:
         try:
-            with one_statement(self.session):
-                row = self._row(
-                    statements.ADD,
-                    owner=new.key.owner,
-                    url=new.key.url,
-                    title=new.title,
-                    description=new.description,
-                    tags=sorted(new.tags),
-                    words=words(new.key.owner, new.key.url, new),
-                    visibility=new.visibility,
-                    quota=quota,
-                    context=self._context(),
-                )
+            row = self._row(
+                statements.ADD,
+                owner=new.key.owner,
+                url=new.key.url,
+                title=new.title,
+                description=new.description,
+                tags=sorted(new.tags),
+                words=words(new.key.owner, new.key.url, new),
+                visibility=new.visibility,
+                quota=quota,
+                context=self._context(),
+            )
         except IntegrityError as error:
             if "links_owner_url_key" in str(error):
                 raise link_exists() from None
             raise
         return link_of(row) if row else None
 
-    def _updated(self, row: Row[Any] | None, changes: Changes, versions: Versions) -> Link | None:
+    def _updated(self, row: Any, changes: Changes, versions: Versions) -> Link | None:
         """Change the link that was read, and return it; None: somebody else has meanwhile."""
         if row is None:
             raise _no_such_link()
@@ -146,31 +142,29 @@ class LinkStore(Pages, Batches, Forgetting, Filling):
         new = changes.apply(old)
         if new == old:
             return old
-        with one_statement(self.session):
-            updated = self._row(
-                statements.UPDATE,
-                id=row.id,
-                revision=row.revision,
-                owner=old.owner,
-                title=new.title,
-                description=new.description,
-                tags=list(new.tags),
-                words=words(new.owner, new.url, new),
-                gone=sorted(set(old.tags) - set(new.tags)),
-                come=sorted(set(new.tags) - set(old.tags)),
-                visibility=new.visibility,
-                event=told(old.visibility, new.visibility),
-                context=self._context(),
-                **_counts(old.visibility, new.visibility),
-            )
+        updated = self._row(
+            statements.UPDATE,
+            id=row.id,
+            revision=row.revision,
+            owner=old.owner,
+            title=new.title,
+            description=new.description,
+            tags=list(new.tags),
+            words=words(new.owner, new.url, new),
+            gone=sorted(set(old.tags) - set(new.tags)),
+            come=sorted(set(new.tags) - set(old.tags)),
+            visibility=new.visibility,
+            event=told(old.visibility, new.visibility),
+            context=self._context(),
+            **_counts(old.visibility, new.visibility),
+        )
         return link_of(updated) if updated else None
 
     def _context(self) -> str:
         return json.dumps(self.dispatch.inline())
 
     def _refusal(self, key: LinkKey, quota: int) -> ServiceError | None:
-        with one_statement(self.session):
-            why = self._row(statements.REFUSAL, owner=key.owner, url=key.url, quota=quota)
+        why = self._row(statements.REFUSAL, owner=key.owner, url=key.url, quota=quota)
         assert why is not None
         if why.exists:
             return link_exists()

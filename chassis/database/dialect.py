@@ -3,7 +3,7 @@
 psycopg2 (2.9) sends BEGIN alone and waits for the answer, and SQLAlchemy's ``pool_pre_ping`` asks
 before each use. Here BEGIN goes along with the first statement, or not at all where a statement
 stands alone; and a connection that was used just now is only looked at: whoever ends it leaves
-something to be read.
+something to be read. What is ``Prepared`` is planned once on each connection.
 """
 
 import time
@@ -17,6 +17,9 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
+from chassis.database.errors import Translator
+from chassis.database.prepared import STALE, Preparations, Prepared
+
 TRUSTED_SECONDS = 10.0
 
 _select = patcher.original("select")
@@ -29,6 +32,25 @@ class Cursor(extensions.cursor):
 
     def execute(self, query: Any, values: Any = None) -> None:
         """Execute a statement; if it is the first of a transaction, in one go with BEGIN."""
+        if isinstance(query, Prepared):
+            self._execute_prepared(query, values)
+        else:
+            self._execute(query, values)
+
+    def _execute_prepared(self, query: Prepared, values: Any) -> None:
+        preparations = self.connection.preparations
+        if not preparations.ready(query, self):
+            self._execute(str(query), values)
+            return
+        try:
+            self._execute(query.execution, values)
+        except STALE:
+            preparations.stale = True
+            if self.connection.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+                raise  # all of the transaction is to be done again, by whoever began it
+            super().execute(str(query), values)
+
+    def _execute(self, query: Any, values: Any) -> None:
         if self.connection.begin_due:
             if isinstance(query, str):
                 query = "BEGIN;" + query
@@ -62,11 +84,13 @@ class Connection(extensions.connection):
     # No constructor: psycopg2 closes a connection whose making has failed with its last reference.
     begin_due = False
     used = float("-inf")
+    preparations: Preparations
     _poll: Any = None
 
     def prepare(self) -> None:
         """Make ready what was just connected."""
         self.autocommit = True  # for psycopg2: it shall send no BEGIN
+        self.preparations = Preparations()
         self._poll = _select.poll()
         self._poll.register(self.fileno(), _select.POLLIN)
 
@@ -97,6 +121,7 @@ class Dialect(PGDialect_psycopg2):
     """SQLAlchemy's dialect for it."""
 
     supports_statement_cache = True
+    translator: Translator | None = None  # hears of the errors of a statement that goes direct
 
     def on_connect(self) -> Callable[[Any], None]:
         """Return what is done with a new connection."""

@@ -35,17 +35,21 @@ class Translator:
         self._outage = outage
 
     def translate(self, context: ExceptionContext) -> None:
-        """Hear of every error; raise Unavailable for those that may pass."""
+        """Hear of every error of SQLAlchemy's; raise Unavailable for those that may pass."""
         error = context.original_exception
         # Before each use the pool asks "are you there?": a no is its own affair, it reconnects.
         if context.is_pre_ping or not isinstance(error, psycopg2.Error):
             return
-        away = context.is_disconnect or context.connection is None
+        self.judge(error, context.is_disconnect, connecting=context.connection is None)
+
+    def judge(self, error: psycopg2.Error, lost: bool, connecting: bool = False) -> None:
+        """Raise Unavailable for an error that may pass; ``lost``: the connection is, with it."""
+        away = lost or connecting
         ERRORS.labels(self._service, "away" if away else _kind(error)).inc()
         if not away and not _may_pass(error):
             return
         fact = _first_line(error)
-        cause = _cause(error, fact, context.connection is None)
+        cause = _cause(error, fact, connecting)
         if cause == NOT_MIGRATED:
             self._outage.begin(f"its migrations are not applied: {fact}", cause)
         elif cause or away:

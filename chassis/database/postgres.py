@@ -67,6 +67,7 @@ def make_engine(service: str, outage: Outage | None = None) -> Engine:
     _offer_numbers(service, engine)
     translator = Translator(service, outage or Outage(place(url)))
     event.listen(engine, "handle_error", translator.translate)
+    engine.dialect.translator = translator  # type: ignore[attr-defined]
     return engine
 
 

@@ -1,0 +1,88 @@
+"""One statement, and its rows, without the rounds of a session.
+
+SQLAlchemy's session, connection and result (2.1) take several times as long for a statement as
+psycopg2 does: they are for what has more than one.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import psycopg2
+from sqlalchemy import Engine, exc
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import PoolProxiedConnection
+
+Values = Mapping[str, Any]
+Row = Any  # a tuple whose items have the names of the columns
+
+
+def fetch(session: Session, sql: str, values: Values) -> list[Row]:
+    """Execute a statement with parameters as ``%(name)s``, and return its rows.
+
+    It is part of the session's transaction, or, where none is open, one of its own, which is
+    committed with it. Raises what the session would raise.
+    """
+    if session.in_transaction():
+        result = session.connection().exec_driver_sql(sql, dict(values))
+        return list(result) if result.returns_rows else []
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+    rows = _alone(engine, sql, values)
+    session.dispatch.after_commit(session)
+    return rows
+
+
+def execute(session: Session, sql: str, values: Values) -> None:
+    """Execute a statement that returns no rows."""
+    fetch(session, sql, values)
+
+
+def fetch_one(session: Session, sql: str, values: Values) -> Row | None:
+    """Return the only row, if there is one."""
+    rows = fetch(session, sql, values)
+    return rows[0] if rows else None
+
+
+def _alone(engine: Engine, sql: str, values: Values) -> list[Row]:
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(sql, values)
+            names = tuple(column[0] for column in cursor.description or ())
+            rows = cursor.fetchall() if names else []
+        finally:
+            cursor.close()
+    except psycopg2.Error as error:
+        _refuse(engine, connection, sql, error)
+    except BaseException as error:  # a worker's deadline, in the middle of an answer
+        connection.invalidate(error)
+        raise
+    finally:
+        connection.close()
+    return list(map(_row_of(names), rows))
+
+
+@lru_cache(maxsize=128)
+def _row_of(names: tuple[str, ...]) -> Callable[[tuple[Any, ...]], Row]:
+    # A name that is no identifier is found by its place alone.
+    row: Any = namedtuple("Row", list(names), rename=True)  # type: ignore[misc]
+    make: Callable[[tuple[Any, ...]], Row] = row._make
+    return make
+
+
+def _refuse(
+    engine: Engine, connection: PoolProxiedConnection, sql: str, error: psycopg2.Error
+) -> NoReturn:
+    """Raise what SQLAlchemy would make of an error, after whoever listens for errors."""
+    dialect = engine.dialect
+    away = dialect.is_disconnect(error, connection.dbapi_connection, None)
+    if away:
+        connection.invalidate(error)
+    if dialect.translator is not None:  # type: ignore[attr-defined]  # see dialect.Dialect
+        dialect.translator.judge(error, away)  # type: ignore[attr-defined]
+    raise exc.DBAPIError.instance(
+        sql, None, error, psycopg2.Error, hide_parameters=True, dialect=dialect
+    ) from error
