@@ -233,6 +233,20 @@ class WhichImport(TypedDict):
     id: Annotated[str, declared("The import's id.", schema={"format": "uuid"})]
 
 
+class Export(TypedDict, total=False):
+    """What kind of file."""
+
+    format: Annotated[
+        Literal["html", "jsonl"],
+        declared(
+            "`html`: bookmarks, as browsers and bookmark services read them (the Netscape format);"
+            " `jsonl`: a link, as the API shows it, on each line as JSON.",
+            must="html or jsonl",
+            schema={"default": "html"},
+        ),
+    ]
+
+
 class Page(TypedDict, total=False):
     """Which part of a list."""
 

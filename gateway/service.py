@@ -3,11 +3,12 @@
 from functools import partial
 
 from chassis import config, health
-from gateway import addresses, clients, door
+from gateway import addresses, clients, door, exporting
 from gateway.routes import (
     account,
     blocks,
     description,
+    exports,
     home,
     imports,
     links,
@@ -25,6 +26,7 @@ _off_or_on = partial(config.boolean, default=False)
 class GatewayService(
     links.Links,
     imports.Imports,
+    exports.Exports,
     people.People,
     blocks.Blocks,
     profiles.Profiles,
@@ -46,6 +48,7 @@ class GatewayService(
     development: bool = development_server.DevelopmentIdentityProvider()
     sign_in: flow.SignIn = configured.OAuth()
     users = clients.UserRpc("user_svc", probe="get_user")
+    export_places: exporting.Places = exporting.ExportPlaces()
     links = clients.ServiceRpc("link_svc", probe="get_links")
     social_graph = clients.ServiceRpc("social_graph_svc", probe="get_following")
     news: clients.News = clients.NewsClient()

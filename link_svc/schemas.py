@@ -133,8 +133,8 @@ def query(username: str, document: QueryDoc, audience: str = Audience.OWNER) -> 
         audience=viewer(audience),
         search=None if fields.get("q") is None else language.parse(_text(fields, "q")),
     )
-    token = _text(fields, "start_token")
-    return replace(wanted, after=_position(wanted, token)) if token else wanted
+    start = _text(fields, "start_token")
+    return replace(wanted, after=_position(wanted, start)) if start else wanted
 
 
 def viewer(audience: str) -> Audience:
@@ -175,8 +175,12 @@ def dump(link: domain.Link) -> LinkDoc:
 
 def page(wanted: listing.Query, part: listing.Page) -> PageDoc:
     """Return a part of a listing as it crosses the wire."""
-    token = _token(wanted, part.next) if part.next else ""
-    return {"links": part.links, "next_token": token}
+    return {"links": part.links, "next_token": token(wanted, part.next)}
+
+
+def token(wanted: listing.Query, position: listing.Position | None) -> str:
+    """Return the token with which a listing goes on after a row; nothing, where it has ended."""
+    return _token(wanted, position) if position else ""
 
 
 def _fields(document: Any) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from chassis.errors import ServiceError
 from chassis.rpc import ServiceRpc
 from contracts.limits import URL_LENGTH
 from link_svc import bulk, schemas
+from link_svc.exports import service as exports
 from link_svc.imports import service as imports
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.search.filling import FILL_SECONDS
@@ -147,6 +148,16 @@ class LinkService(health.Health):
     def cancel_import(self, username: str, import_id: str) -> imports.ImportDoc:
         """End an import; what it has added stays. Raise ``no_such_import``."""
         return imports.cancel(self.links, username, import_id)
+
+    @rpc(expected_exceptions=ServiceError)
+    def export_links(
+        self, username: str, file_format: str, start_token: str = ""
+    ) -> exports.PartDoc:
+        """Write somebody's links as a file, part by part; raise ``invalid_format``.
+
+        The file is the texts of all parts, until one has no ``next_token``.
+        """
+        return exports.part(self.links, username, file_format, start_token)
 
     @events.nats_handler("user-events", durable="links")
     def on_user_event(self, event: events.Event, sequence: int) -> None:

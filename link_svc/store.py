@@ -16,6 +16,7 @@ from chassis.outbox import Dispatch
 from link_svc import models, statements
 from link_svc.batches import Batches
 from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
+from link_svc.exports.store import Exporting
 from link_svc.forgetting import Forgetting
 from link_svc.pages import Pages
 from link_svc.rows import link_exists, link_of, too_many_links, words
@@ -29,7 +30,7 @@ _TRIES = 3
 T = TypeVar("T")
 
 
-class LinkStore(Pages, Batches, Forgetting, Filling):
+class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
     def __init__(self, session: Session, dispatch: Dispatch) -> None:

@@ -26,12 +26,13 @@ from chassis import config
 from chassis.errors import Unavailable
 from chassis.http import problems, unchanged
 from chassis.http.params import params
+from chassis.http.pieces import streamed
 from chassis.http.webserver import WebServer
 from chassis.http.wsgi import Request
 from chassis.telemetry import current, tracing
 from chassis.workers import DEADLINE
 
-__all__ = ["HttpHandler", "Request", "http", "params"]
+__all__ = ["HttpHandler", "Request", "http", "params", "streamed"]
 
 # How long a request waits for a free worker before the answer is 503.
 WORKER_WAIT_SECONDS = 0.25

@@ -5,7 +5,7 @@ takes for all else that it does itself: an answer whose body is there leaves in 
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
@@ -68,23 +68,27 @@ class Answer:
             self.ends = True
         self._head = "\r\n".join(lines).encode("latin-1")
 
+    @property
+    def is_made_meanwhile(self) -> bool:
+        """Whether there is a body that is not there yet."""
+        return self._has_body and self._body is None
+
     def send(self, sock: Any, connection: str = "") -> None:
         """Send it all; ``connection`` is what the field of that name says, if anything."""
+        for piece in self.pieces(connection):
+            sock.sendall(piece)
+
+    def pieces(self, connection: str) -> Iterator[bytes]:
+        """Yield what is to be sent: at once, or as it is made."""
         said = b"\r\nConnection: %b" % connection.encode() if connection else b""
         head = b"%b%b\r\n\r\n" % (self._head, said)
-        if not self._has_body:
-            sock.sendall(head)
-        elif self._body is not None:
-            sock.sendall(head + self._body)
-        else:
-            sock.sendall(head)
-            self._stream(sock)
-
-    def _stream(self, sock: Any) -> None:
+        yield head + (self._body or b"") if self._has_body else head
+        if not self.is_made_meanwhile:
+            return
         for piece in filter(None, self._response.iter_encoded()):
-            sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+            yield b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
         if self._chunked:
-            sock.sendall(LAST_CHUNK)
+            yield LAST_CHUNK
 
     def close(self) -> None:
         """Let go of what the body was made of."""

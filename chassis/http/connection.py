@@ -14,6 +14,7 @@ from eventlet.green import socket
 from eventlet.hubs import get_hub
 from eventlet.semaphore import Semaphore
 
+from chassis.http.delivery import Delivery
 from chassis.http.head import Head, Limits, Refusal, body_length
 from chassis.http.wire import Reader
 from chassis.http.wsgi import App
@@ -72,6 +73,8 @@ class Connection:
         self._reader = Reader(sock, serving.limits)
         self._answered = 0
         self._has_place = False
+        self._timer: Any = None  # ends an exchange that takes too long
+        self._delivery: Delivery | None = None
 
     def serve(self) -> None:
         """Answer requests until the client, or we, have had enough."""
@@ -85,7 +88,10 @@ class Connection:
     def close(self) -> None:
         """Let nothing more be said, by whoever is at it."""
         self.state = CLOSED
-        greenio.shutdown_safe(self.sock)
+        if self._delivery is not None and self._delivery.is_under_way:
+            self._delivery.break_off()
+        elif self._delivery is None or not self._delivery.resets:
+            greenio.shutdown_safe(self.sock)
 
     def _serve_one(self) -> bool:
         """Read a request and answer it; return whether there may be another one."""
@@ -100,13 +106,13 @@ class Connection:
             return False
         head, body = request
         self.state = ANSWERING
-        timer = get_hub().schedule_call_global(
+        self._timer = get_hub().schedule_call_global(
             self._serving.exchange_seconds, greenio.shutdown_safe, self.sock
         )
         try:
             keeps = self._answer(head, body)
         finally:
-            timer.cancel()
+            self._timer.cancel()
         self._answered += 1
         return keeps
 
@@ -178,7 +184,12 @@ class Connection:
         keeps = wishes and self._serving.keeps and self.state != CLOSED and not answer.ends
         says = ("keep-alive" if asked else "") if keeps else "close"
         with closing(answer):
-            answer.send(self.sock, says)
+            if answer.is_made_meanwhile:
+                self._timer.cancel()
+                self._delivery = Delivery(self.sock, self._serving.exchange_seconds)
+                self._delivery.send(answer, says)
+            else:
+                answer.send(self.sock, says)
         return keeps
 
     def _environ(self, head: Head, body: bytes) -> dict[str, Any]:

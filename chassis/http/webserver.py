@@ -17,6 +17,7 @@ from nameko.exceptions import ConfigurationError
 from nameko.web.server import WebServer as NamekoWebServer
 
 from chassis import config
+from chassis.errors import ServiceError
 from chassis.http.connection import IDLE, READING, Connection, Serving
 from chassis.http.door import Door
 from chassis.http.head import Limits, Refusal
@@ -180,6 +181,8 @@ class WebServer(NamekoWebServer):
             connection.serve()
         except (OSError, eventlet.Timeout):
             _log.debug("a client left")
+        except ServiceError as error:
+            _log.warning("an answer broke off: %s", error)
         except Exception:
             _log.exception("connection failed")
         finally:

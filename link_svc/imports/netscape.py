@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 from html import unescape
 
+from contracts.limits import DESCRIPTION_LENGTH
 from link_svc.imports.entry import Entry, moment
+from link_svc.visibility import Visibility
 
 # Longer ones are no tags, and their characters text that nobody wants; pictures may be long.
 _LONGEST_TAG = 262_144
-_LONGEST_TEXT = 10_000
+_LONGEST_TEXT = 8 * DESCRIPTION_LENGTH  # a character may be written as &#x27;
 _MOST_FOLDERS = 64
 
 # Each tag is looked for from one < to the next, and each quote from one to the next: no character
@@ -21,7 +23,9 @@ _TAG = re.compile(
     r"<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?P<rest>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>"
 )
 _ATTRIBUTE = re.compile(r"([a-zA-Z_-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
-_SPACES = re.compile(r"\s+")
+# What HTML takes for one space; a reference (&#10;) stands for itself, and so does any other space.
+_WHITE = " \t\n\f\r"
+_SPACES = re.compile(f"[{_WHITE}]+")
 # Where browsers keep what nobody put into a folder.
 _ROOTS = ("personal_toolbar_folder", "unfiled_bookmarks_folder")
 
@@ -84,7 +88,7 @@ class _Reader:
             description=self._words("dd"),
             tags=(*own, *self._folders),
             added=moment(link.get("add_date", "").strip()),
-            visibility="private" if link.get("private") == "1" else "",
+            visibility=_visibility(link),
         )
 
     def _began(self, name: str, rest: str) -> None:
@@ -115,7 +119,15 @@ class _Reader:
         self._open, self._room = name, _LONGEST_TEXT
 
     def _words(self, name: str) -> str:
-        return _SPACES.sub(" ", unescape("".join(self._texts.get(name, ())))).strip()
+        return unescape(_SPACES.sub(" ", "".join(self._texts.get(name, ()))).strip(_WHITE))
+
+
+def _visibility(link: dict[str, str]) -> str:
+    """Return what the file says of it: by the word that all know, or by one of ours."""
+    if link.get("private") == "1":
+        return Visibility.PRIVATE
+    ours = link.get("visibility", "")
+    return ours if ours in tuple(Visibility) else ""
 
 
 def _attributes(rest: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ CALLS: list[tuple[type, str, tuple[Any, ...], dict[str, Any]]] = [
     (LinkService, "get_links", ("alice", {}), {}),
     (LinkService, "get_links", ("nobody",), {}),
     (LinkService, "get_links", ("alice", {}, "follower"), {}),
+    (LinkService, "export_links", ("alice", "html", ""), {}),
     (LinkService, "count_links", ("alice", "follower"), {}),
     (LinkService, "get_default_visibility", ("alice",), {}),
     (LinkService, "set_default_visibility", ("alice", "private"), {}),

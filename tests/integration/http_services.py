@@ -23,6 +23,20 @@ def _pieces(number):
         yield f"piece {each};"
 
 
+streams = 0  # that are under way
+
+
+def _stream(number, seconds):
+    global streams
+    streams += 1
+    try:
+        for _ in range(number):
+            yield b"x" * 65536
+            eventlet.sleep(seconds)
+    finally:
+        streams -= 1
+
+
 class ToyService(health.Health):
     """Answers, refuses, crashes, sleeps."""
 
@@ -54,6 +68,15 @@ class ToyService(health.Health):
     def pieces(self, request, number):
         """Answer in so many pieces, and break after three."""
         return Response(_pieces(number), content_type="text/plain")
+
+    @http.http("GET", "/stream/<int:number>/<float:seconds>")
+    def stream(self, request, number, seconds):
+        """Answer in so many pieces, which take so long to make."""
+        return http.streamed(_stream(number, seconds), content_type="text/plain")
+
+    @http.http("GET", "/streams")
+    def streams(self, request):
+        return {"streams": streams}
 
     @http.http("GET", "/odd")
     def odd(self, request):

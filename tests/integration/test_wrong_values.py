@@ -51,6 +51,8 @@ WRONG: dict[str, tuple[str, tuple[Any, ...]]] = {
     "MAX_BODY_BYTES": ("gateway", NO_WHOLE_NUMBERS),
     "MAX_IMPORT_BYTES": ("gateway", NO_WHOLE_NUMBERS),
     "IMPORT_UPLOAD_SECONDS": ("gateway", NO_NUMBERS),
+    "EXPORT_SECONDS": ("gateway", NO_NUMBERS),
+    "EXPORTS_AT_A_TIME": ("gateway", NO_WHOLE_NUMBERS),
     "GRPC_MAX_MESSAGE_BYTES": ("news_svc", NO_WHOLE_NUMBERS),
     "GRPC_TLS_CA_FILE": ("gateway", NO_FILE),
     "GRPC_TLS_CERT_FILE": ("news_svc", NO_FILE),

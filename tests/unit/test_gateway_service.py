@@ -84,6 +84,7 @@ def test_routes_are_those_of_the_design() -> None:
         ("GET", "users/<name>/links"),
         ("PUT", "me"),
         ("POST", "imports"),
+        ("GET", "links/export"),
         ("GET", "imports/<id>"),
         ("DELETE", "imports/<id>"),
     }
