@@ -1,8 +1,8 @@
 """The SQL of a listing: range scans of indexes in the order of their keys, one statement a part.
 
 Where the links are filtered, how far apart they are is not known beforehand, and PostgreSQL's
-planner guesses badly. So a statement walks a little way first. It goes on walking where it found
-enough to fill the page soon; else it asks the index of words, which has to read and sort all that
+planner guesses badly. So a statement walks a little way first. It goes on, a little further, where
+that should fill the page; else it asks the index of words, which has to read and sort all that
 match, but those are few. Where no index can help it stops after so many rows, and says where.
 """
 
@@ -70,26 +70,39 @@ class Walk:
         exact, indexed = conditions.exact(search), conditions.indexed(search)
         if not indexed:
             return f"WITH {self._to_an_edge(exact)}"
-        # As far as this a walk costs what the index does, where that has as many for a page.
-        reach, some = isqrt(self.want * _LARGE), max(1, self.want // 4)
+        # A walk of four times this costs what the index does, where that has as many for a page.
+        near = isqrt(self.want * _LARGE) // 4
         return f"""
-            WITH near AS MATERIALIZED ({self._filtered(exact, reach // 4)}),
-            far AS MATERIALIZED (
-                SELECT * FROM ({self._filtered(exact, reach * 4)}) AS found
-                 WHERE (SELECT count(*) FROM near) BETWEEN {some} AND {self.want - 1})
+            WITH near AS MATERIALIZED ({self._filtered(exact, near)}),
+            far AS MATERIALIZED ({self._further(exact, near)}),
+            walked AS (SELECT * FROM near UNION ALL SELECT * FROM far)
             SELECT * FROM (
-                SELECT * FROM near WHERE (SELECT count(*) FROM near) = {self.want}
-                UNION ALL
-                SELECT * FROM far WHERE (SELECT count(*) FROM far) = {self.want}
+                SELECT * FROM walked WHERE (SELECT count(*) FROM walked) >= {self.want}
                 UNION ALL
                 SELECT * FROM ({self._by_index(exact, indexed)}) AS found
-                 WHERE (SELECT count(*) FROM near) < {self.want}
-                   AND (SELECT count(*) FROM far) < {self.want}) AS part
-             ORDER BY {self._order()}
+                 WHERE (SELECT count(*) FROM walked) < {self.want}) AS part
+             ORDER BY {self._order()} LIMIT {self.want}
+            """
+
+    def _further(self, exact: str, near: int) -> str:
+        """Select what follows the near rows, where they have at least a third of the page.
+
+        Twice as far as the rest of it should take: there, that costs less than the index, which
+        is likely to have thousands. And it costs little where the near rows had all there are.
+        """
+        many, found = self.want // 3 + 1, "(SELECT count(*) FROM near)"
+        most = 2 * near * (self.want - many) // many
+        rows = f"2 * {near} * ({self.want} - {found}) / greatest({found}, 1)"
+        return f"""
+            SELECT {COLUMNS} FROM (
+                SELECT * FROM ({self._links(near + most, "*")}) AS reached
+                OFFSET {near} LIMIT {rows}) AS walked
+             WHERE {found} BETWEEN {many} AND {self.want - 1} AND {exact}
             """
 
     def _by_index(self, exact: str, indexed: str) -> str:
-        conditions = {"owner = %(owner)s", indexed, exact, *self._limits(self._visibilities)}
+        # Hidden from the index of owners: those are as many rows as somebody has links.
+        conditions = {"owner || '' = %(owner)s", indexed, exact, *self._limits(self._visibilities)}
         where = " AND ".join(sorted(conditions) + self._later())
         return f"""
             SELECT {COLUMNS} FROM (
