@@ -11,7 +11,7 @@ from math import isqrt
 from typing import Any
 
 from link_svc.listing import Order, Position, Query
-from link_svc.search.conditions import Conditions
+from link_svc.search.conditions import Conditions, contains
 from link_svc.search.query import And, Node, Tag
 from link_svc.visibility import Visibility
 
@@ -25,8 +25,11 @@ _NO_LINK = (
 
 # How many links of an owner's an index is compared with.
 _LARGE = 100_000
-# How far one statement walks where no index helps.
+# How far one statement walks where no index helps: at first, and after a few that took no time.
 STRIDE = 1000
+LARGEST_STRIDE = 5000
+# The same where descriptions are read: four looks at 16 kB of text are a quarter of a millisecond.
+LARGEST_STRIDE_IN_TEXTS = 2000
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Walk:
     query: Query
     after: Position | None
     want: int
+    stride: int = STRIDE
     values: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +55,17 @@ class Walk:
         self._values_of = {each: f"'{each.value}'" for each in Visibility}
         newest = query.order is Order.NEWEST
         self._direction, self._beyond = (" DESC", "<") if newest else ("", ">")
+        self._required = [
+            condition
+            for pattern in query.patterns
+            for condition in contains(pattern.part, pattern.required, self.values)
+        ]
+
+    @property
+    def next_stride(self) -> int:
+        """How far the next may go where this one took no time."""
+        texts = any(pattern.part == "description" for pattern in self.query.patterns)
+        return min(4 * self.stride, LARGEST_STRIDE_IN_TEXTS if texts else LARGEST_STRIDE)
 
     @property
     def sql(self) -> str:
@@ -61,6 +76,8 @@ class Walk:
         if len(query.tags) > 1:
             every = "tags @> CAST(%(tags)s AS text[])"
             return f"WITH rarest AS MATERIALIZED ({self._rarest()}), {self._to_an_edge(every)}"
+        if self._required:
+            return f"WITH {self._to_an_edge()}"
         if query.tags:
             return self._tagged(self.want)
         return self._links(self.want)
@@ -110,14 +127,19 @@ class Walk:
              ORDER BY {self._order()} LIMIT {self.want}
             """
 
-    def _to_an_edge(self, condition: str) -> str:
-        """Select what a stride finds; and, where it found too little, its last row as no link."""
+    def _to_an_edge(self, *conditions: str) -> str:
+        """Select what a stride finds; and, where it found too little, its last row as no link.
+
+        Expressions are for Python to try, on what has all that each of them requires.
+        """
+        condition = " AND ".join([*conditions, *self._required])
         return f"""
-            near AS MATERIALIZED ({self._filtered(condition, STRIDE)})
+            near AS MATERIALIZED ({self._filtered(condition, self.stride)})
             SELECT {COLUMNS} FROM near
             UNION ALL
             SELECT {_NO_LINK} FROM (
-                SELECT * FROM ({self._keys(STRIDE)}) AS walked OFFSET {STRIDE - 1}) AS edge
+                SELECT * FROM ({self._keys(self.stride)}) AS walked
+                OFFSET {self.stride - 1}) AS edge
              WHERE (SELECT count(*) FROM near) < {self.want}
             """
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from typing import Any
 
+from link_svc.search.literals import Choice
 from link_svc.search.query import After, And, Before, Leaf, Node, Not, Or, Site, Tag, Words, dated
 from link_svc.search.words import prefix, quoted
 
@@ -55,6 +56,21 @@ class Conditions:
             operator = " & " if isinstance(node, And) else " | "
             return f"({operator.join(map(self._tsquery, node.nodes))})"
         return f"({' | '.join(_lexemes(node, mark) for mark in self._marks)})"
+
+
+def contains(part: str, choices: Iterable[Choice], values: Values) -> list[str]:
+    """Return the SQL for texts of which a part of a link has to contain one each."""
+    conditions = []
+    for choice in choices:
+        found = []
+        for literal in sorted(choice, key=lambda each: (each.text, each.folded)):
+            name = f"literal_{len(values)}"
+            values[name] = literal.text
+            # By this collation, A to Z alone have another case.
+            where = f'lower({part} COLLATE "C")' if literal.folded else part
+            found.append(f"strpos({where}, %({name})s) > 0")
+        conditions.append(f"({' OR '.join(found)})")
+    return conditions
 
 
 def _lexemes(leaf: Leaf, mark: str) -> str:

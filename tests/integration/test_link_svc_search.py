@@ -263,6 +263,9 @@ def cost(engine: Engine, owner: str, position: int | None, **document: Any) -> t
         ({"q": "early"}, 80),
         ({"q": "common", "order": "newest"}, 60),
         ({"q": "before:2030 common"}, 60),
+        ({"title_regex": "t"}, 60),
+        ({"title_regex": "nowhere"}, 150),
+        ({"url_regex": "(?i)nowhere|more", "audience": "follower"}, 150),
     ],
     ids=str,
 )
