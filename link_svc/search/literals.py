@@ -83,11 +83,9 @@ class _Reader:
 
     def alternatives(self) -> set[Choice]:
         """Read up to the end of a group; return what is required whichever of them is found."""
-        folded = self._folded
         branches = [self._branch()]
         while self._take("|"):
             branches.append(self._branch())
-        self._folded = folded  # flags are for the rest of their group
         return branches[0] if len(branches) == 1 else _one_of(branches)
 
     def _branch(self) -> set[Choice]:
@@ -134,7 +132,7 @@ class _Reader:
                 return set()
         outside, self._folded = self._folded, folded
         found = self.alternatives()
-        self._folded = outside
+        self._folded = outside  # flags are for the rest of their group
         if not self._take(")"):
             raise _NotUnderstoodError
         return found

@@ -61,6 +61,9 @@ samples = st.recursive(
 
 @given(samples, st.text(LETTERS, max_size=3), st.text(LETTERS, max_size=3))
 @example(("(?i)kiss", "\u212ai\u017fs"), "", "")
+@example(("ba{2}i", "baai"), "", "")
+@example(("((?i)a)b|(?i)a|b", "B"), "", "")
+@example(("(?i)(?-i:a)b", "aB"), "", "")
 def test_what_is_found_has_what_is_required(sample: Sample, before: str, after: str) -> None:
     expression, found = sample
     try:
