@@ -10,6 +10,7 @@ import re2
 from chassis.errors import InvalidInput
 from contracts.limits import LARGEST_PAGE, PAGE_SIZE, REGEX_LENGTH
 from link_svc import domain
+from link_svc.search.literals import Choice, required
 from link_svc.search.query import Node
 from link_svc.visibility import Audience, Visibility
 
@@ -50,6 +51,11 @@ class Pattern:
         except re2.error:
             message = f"{name} is not a regular expression that RE2 accepts."
             raise InvalidInput("invalid_regex", message, name) from None
+
+    @property
+    def required(self) -> tuple[Choice, ...]:
+        """What is in each text that contains the expression, as far as that is certain."""
+        return required(self.text)
 
     def matches(self, text: str) -> bool:
         """Say whether a link's part contains the expression."""

@@ -13,9 +13,12 @@ from link_svc.domain import LinkDoc, rfc3339
 from link_svc.listing import Page, Position, Query
 from link_svc.walks import STRIDE, Walk
 
-# How much of a collection one call looks through for what the filters let pass.
+# How much of a collection one call looks through for what the filters let pass: here, in
+# PostgreSQL, and for how long altogether.
 SCAN_ROWS = 20_000
+WALK_ROWS = 200_000
 SCAN_SECONDS = 1.0
+_QUICK_SECONDS = 0.05
 _BATCH_ROWS = 100
 _LARGEST_BATCH_ROWS = 1000
 _TURN_SECONDS = 0.01
@@ -35,31 +38,42 @@ class Pages:
         patience = _Patience()
         links: list[LinkDoc] = []
         last = query.after
-        for row in self._rows(query):
+        for row, walked in self._rows(query):
             if row.url is not None and _passes(query, row):
                 if len(links) == query.page_size:
                     return Page(links, last)
                 links.append(_document(row))
             last = Position(row.created_at, row.id)
-            if patience.ends(1 if row.url is not None else STRIDE):
+            if patience.ends(row.url is not None, walked):
                 return Page(links, last)
         return Page(links, None)
 
-    def _rows(self, query: Query) -> Iterator[Row[Any]]:
-        """Yield what may match, in order; and rows without a URL, as far as nothing does."""
+    def _rows(self, query: Query) -> Iterator[tuple[Row[Any], int]]:
+        """Yield what may match, in order; and rows without a URL, as far as nothing does.
+
+        With each, of how many rows it tells.
+        """
         if not query.visibilities:
             return
-        after = query.after
+        after, stride = query.after, STRIDE
         want = query.page_size + 1
         if query.patterns:
             want = max(want, _BATCH_ROWS)
         while True:
-            rows = self._read(Walk(query, after, want))
-            yield from rows
-            if len(rows) < want and not (rows and rows[-1].url is None):
+            began = time.monotonic()
+            walk = Walk(query, after, want, stride)
+            rows = self._read(walk)
+            quick = time.monotonic() - began < _QUICK_SECONDS
+            for row in rows:
+                yield row, 1 if row.url is not None else stride
+            at_an_edge = bool(rows) and rows[-1].url is None
+            if len(rows) < want and not at_an_edge:
                 return
             after = Position(rows[-1].created_at, rows[-1].id)
-            want = max(want, min(4 * want, _LARGEST_BATCH_ROWS)) if query.patterns else want
+            if at_an_edge:
+                stride = walk.next_stride if quick else STRIDE
+            elif query.patterns:
+                want = max(want, min(4 * want, _LARGEST_BATCH_ROWS))
 
     def _read(self, walk: Walk) -> Sequence[Row[Any]]:
         # A search or a pattern is rarely asked twice: its words are part of the text.
@@ -71,15 +85,16 @@ class _Patience:
     """How much of a collection is looked through, and whose turn it is meanwhile."""
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._seen = self._walked = 0
         now = time.monotonic()
         self._end, self._turn = now + SCAN_SECONDS, now + _TURN_SECONDS
 
-    def ends(self, rows: int) -> bool:
-        """Look at more rows; let the other workers run where a slow pattern keeps them waiting."""
-        self._seen += rows
+    def ends(self, seen: bool, walked: int) -> bool:
+        """Go on; let the other workers run where a slow pattern keeps them waiting."""
+        self._seen += seen
+        self._walked += walked
         now = time.monotonic()
-        if self._seen >= SCAN_ROWS or now > self._end:
+        if self._seen >= SCAN_ROWS or self._walked >= WALK_ROWS or now > self._end:
             return True
         if now > self._turn:
             time.sleep(0)

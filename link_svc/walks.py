@@ -1,8 +1,8 @@
 """The SQL of a listing: range scans of indexes in the order of their keys, one statement a part.
 
 Where the links are filtered, how far apart they are is not known beforehand, and PostgreSQL's
-planner guesses badly. So a statement walks a little way first. It goes on walking where it found
-enough to fill the page soon; else it asks the index of words, which has to read and sort all that
+planner guesses badly. So a statement walks a little way first. It goes on, a little further, where
+that should fill the page; else it asks the index of words, which has to read and sort all that
 match, but those are few. Where no index can help it stops after so many rows, and says where.
 """
 
@@ -11,7 +11,7 @@ from math import isqrt
 from typing import Any
 
 from link_svc.listing import Order, Position, Query
-from link_svc.search.conditions import Conditions
+from link_svc.search.conditions import Conditions, contains
 from link_svc.search.query import And, Node, Tag
 from link_svc.visibility import Visibility
 
@@ -25,8 +25,11 @@ _NO_LINK = (
 
 # How many links of an owner's an index is compared with.
 _LARGE = 100_000
-# How far one statement walks where no index helps.
+# How far one statement walks where no index helps: at first, and after a few that took no time.
 STRIDE = 1000
+LARGEST_STRIDE = 5000
+# The same where descriptions are read: four looks at 16 kB of text are a quarter of a millisecond.
+LARGEST_STRIDE_IN_TEXTS = 2000
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Walk:
     query: Query
     after: Position | None
     want: int
+    stride: int = STRIDE
     values: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +55,17 @@ class Walk:
         self._values_of = {each: f"'{each.value}'" for each in Visibility}
         newest = query.order is Order.NEWEST
         self._direction, self._beyond = (" DESC", "<") if newest else ("", ">")
+        self._required = [
+            condition
+            for pattern in query.patterns
+            for condition in contains(pattern.part, pattern.required, self.values)
+        ]
+
+    @property
+    def next_stride(self) -> int:
+        """How far the next may go where this one took no time."""
+        texts = any(pattern.part == "description" for pattern in self.query.patterns)
+        return min(4 * self.stride, LARGEST_STRIDE_IN_TEXTS if texts else LARGEST_STRIDE)
 
     @property
     def sql(self) -> str:
@@ -61,6 +76,8 @@ class Walk:
         if len(query.tags) > 1:
             every = "tags @> CAST(%(tags)s AS text[])"
             return f"WITH rarest AS MATERIALIZED ({self._rarest()}), {self._to_an_edge(every)}"
+        if self._required:
+            return f"WITH {self._to_an_edge()}"
         if query.tags:
             return self._tagged(self.want)
         return self._links(self.want)
@@ -70,26 +87,39 @@ class Walk:
         exact, indexed = conditions.exact(search), conditions.indexed(search)
         if not indexed:
             return f"WITH {self._to_an_edge(exact)}"
-        # As far as this a walk costs what the index does, where that has as many for a page.
-        reach, some = isqrt(self.want * _LARGE), max(1, self.want // 4)
+        # A walk of four times this costs what the index does, where that has as many for a page.
+        near = isqrt(self.want * _LARGE) // 4
         return f"""
-            WITH near AS MATERIALIZED ({self._filtered(exact, reach // 4)}),
-            far AS MATERIALIZED (
-                SELECT * FROM ({self._filtered(exact, reach * 4)}) AS found
-                 WHERE (SELECT count(*) FROM near) BETWEEN {some} AND {self.want - 1})
+            WITH near AS MATERIALIZED ({self._filtered(exact, near)}),
+            far AS MATERIALIZED ({self._further(exact, near)}),
+            walked AS (SELECT * FROM near UNION ALL SELECT * FROM far)
             SELECT * FROM (
-                SELECT * FROM near WHERE (SELECT count(*) FROM near) = {self.want}
-                UNION ALL
-                SELECT * FROM far WHERE (SELECT count(*) FROM far) = {self.want}
+                SELECT * FROM walked WHERE (SELECT count(*) FROM walked) >= {self.want}
                 UNION ALL
                 SELECT * FROM ({self._by_index(exact, indexed)}) AS found
-                 WHERE (SELECT count(*) FROM near) < {self.want}
-                   AND (SELECT count(*) FROM far) < {self.want}) AS part
-             ORDER BY {self._order()}
+                 WHERE (SELECT count(*) FROM walked) < {self.want}) AS part
+             ORDER BY {self._order()} LIMIT {self.want}
+            """
+
+    def _further(self, exact: str, near: int) -> str:
+        """Select what follows the near rows, where they have at least a third of the page.
+
+        Twice as far as the rest of it should take: there, that costs less than the index, which
+        is likely to have thousands. And it costs little where the near rows had all there are.
+        """
+        many, found = self.want // 3 + 1, "(SELECT count(*) FROM near)"
+        most = 2 * near * (self.want - many) // many
+        rows = f"2 * {near} * ({self.want} - {found}) / greatest({found}, 1)"
+        return f"""
+            SELECT {COLUMNS} FROM (
+                SELECT * FROM ({self._links(near + most, "*")}) AS reached
+                OFFSET {near} LIMIT {rows}) AS walked
+             WHERE {found} BETWEEN {many} AND {self.want - 1} AND {exact}
             """
 
     def _by_index(self, exact: str, indexed: str) -> str:
-        conditions = {"owner = %(owner)s", indexed, exact, *self._limits(self._visibilities)}
+        # Hidden from the index of owners: those are as many rows as somebody has links.
+        conditions = {"owner || '' = %(owner)s", indexed, exact, *self._limits(self._visibilities)}
         where = " AND ".join(sorted(conditions) + self._later())
         return f"""
             SELECT {COLUMNS} FROM (
@@ -97,14 +127,19 @@ class Walk:
              ORDER BY {self._order()} LIMIT {self.want}
             """
 
-    def _to_an_edge(self, condition: str) -> str:
-        """Select what a stride finds; and, where it found too little, its last row as no link."""
+    def _to_an_edge(self, *conditions: str) -> str:
+        """Select what a stride finds; and, where it found too little, its last row as no link.
+
+        Expressions are for Python to try, on what has all that each of them requires.
+        """
+        condition = " AND ".join([*conditions, *self._required])
         return f"""
-            near AS MATERIALIZED ({self._filtered(condition, STRIDE)})
+            near AS MATERIALIZED ({self._filtered(condition, self.stride)})
             SELECT {COLUMNS} FROM near
             UNION ALL
             SELECT {_NO_LINK} FROM (
-                SELECT * FROM ({self._keys(STRIDE)}) AS walked OFFSET {STRIDE - 1}) AS edge
+                SELECT * FROM ({self._keys(self.stride)}) AS walked
+                OFFSET {self.stride - 1}) AS edge
              WHERE (SELECT count(*) FROM near) < {self.want}
             """
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound, ServiceError
 from chassis.outbox import EventDispatcher
 from link_svc import models, pages, schemas
+from link_svc.listing import Pattern
 from link_svc.models import OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from tests.fakes.link_svc import FakeLinkStore
@@ -461,15 +462,39 @@ def test_a_walk_among_writers_loses_and_repeats_nothing(database):
         assert kept in (steady, steady[::-1])
 
 
-def test_a_scan_that_finds_little_ends_and_goes_on(database, monkeypatch):
+@pytest.fixture
+def far_apart(database):
+    """Return 160 links, two of which are rare."""
+    urls = names(160)
+    for n, url in enumerate(urls):
+        title = "Rare \u017fort" if n in (60, 159) else "common Sort"
+        add(database.store(), url, quota=999, title=title, tags=["t", "u"])
+    return urls
+
+
+@pytest.mark.parametrize("filters", [{}, {"tag": "t"}, {"tag": ["t", "u"]}, {"q": "-x"}])
+@pytest.mark.parametrize("regex", ["[R]a?[r][e]?", "Rare", "(?i)rare s|nowhere", "^.{4} \u017fo+"])
+def test_a_scan_that_finds_little_ends_and_goes_on(
+    database, monkeypatch, far_apart, filters, regex
+):
     monkeypatch.setattr(pages, "SCAN_ROWS", 50)
-    for n, url in enumerate(names(160)):
-        add(database.store(), url, quota=999, title="rare" if n in (60, 159) else "common")
-    page = get(database.store(), title_regex="rare")
+    monkeypatch.setattr(pages, "WALK_ROWS", 50)
+    monkeypatch.setattr(pages, "STRIDE", 10)
+    page = get(database.store(), title_regex=regex, **filters)
     assert page["links"] == []
     assert page["next_token"]
-    assert walk(database.store(), title_regex="rare") == [names(160)[60], names(160)[159]]
-    assert walk(database.store(), title_regex="nowhere") == []
+    found = [far_apart[60], far_apart[159]]
+    assert walk(database.store(), title_regex=regex, **filters) == found
+    assert walk(database.store(), title_regex=regex, order="newest", **filters) == found[::-1]
+    assert walk(database.store(), title_regex="nowhere", **filters) == []
+
+
+def test_what_a_pattern_requires_is_looked_for_in_the_database(database, monkeypatch, far_apart):
+    tried = []
+    matches = Pattern.matches
+    monkeypatch.setattr(Pattern, "matches", lambda *what: tried.append(what) or matches(*what))
+    assert get(database.store(), title_regex="R.re")["links"]
+    assert len(tried) == 2
 
 
 def test_a_slow_pattern_ends_in_time(database, monkeypatch):
@@ -477,7 +502,7 @@ def test_a_slow_pattern_ends_in_time(database, monkeypatch):
     for url in names(40):
         add(database.store(), url, description="a" * 4096)
     begin = time.monotonic()
-    page = get(database.store(), description_regex="[\\s\\S]{1000}(.{1,30}){20}z")
+    page = get(database.store(), description_regex="[\\s\\S]{1000}(.{1,30}){20}[z]")
     assert time.monotonic() - begin < 2
     assert page["links"] == []
     assert page["next_token"]
