@@ -188,8 +188,28 @@ def test_a_batch_of_adds_is_one_statement_and_judges_each(engine: Engine, store:
     add(store, f"{URL}/0")
     news = [schemas.new_link("alice", {"url": f"{URL}/{n % 6}", "tags": ["t"]}) for n in range(9)]
     with Asked(engine) as asked:
-        results = store.together("alice", lambda: store.add_all(news, 5))
-    assert len(asked) == 2
+        results = store.add_all(news, 5)
+    assert len(asked) == 1
     codes = [getattr(each, "code", "") for each in results]
     assert codes == ["link_exists", "", "", "", "", "too_many_links", *["link_exists"] * 3]
     assert [link["url"] for _, link in told(engine)] == [f"{URL}/{n}" for n in range(5)]
+
+
+def test_adds_that_follow_each_other_are_one_statement(engine: Engine, store: LinkStore) -> None:
+    def made(*documents: dict[str, Any]) -> list[str]:
+        results = bulk.make("alice", bulk.changes("alice", list(documents)), store, 999)
+        return [each.get("error", ["", ""])[1] for each in results]
+
+    adds = [{"action": "add", "url": f"{URL}/{n}"} for n in range(20)]
+    wrong, gone = {"action": "add", "url": "nothing"}, {"action": "delete", "url": f"{URL}/3"}
+    with Asked(engine) as asked:
+        assert made(*adds[:10], wrong, *adds[10:]) == [*[""] * 10, "invalid_url", *[""] * 10]
+    assert len(asked) == 1
+    with Asked(engine) as asked:
+        assert made(*adds[:5], gone, *adds[:5]) == [
+            *["link_exists"] * 5,
+            "",
+            *["link_exists"] * 3,
+            *["", "link_exists"],
+        ]
+    assert len(asked) == 4  # the turn, adds, the deletion, adds
