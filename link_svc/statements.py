@@ -4,6 +4,7 @@ from string import Template
 
 from sqlalchemy import TextClause, text
 
+from chassis.database.key_statements import Inline
 from link_svc.search.words import in_sql
 
 # What is read of a link: all but its words.
@@ -53,7 +54,7 @@ _EVENT = Template(
 
 
 def _sql(
-    template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility"
+    template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility", **parts: str
 ) -> TextClause:
     """Put a statement together; all but the template is SQL.
 
@@ -61,20 +62,22 @@ def _sql(
     """
     event = _EVENT.substitute(type=type_, told=told)
     words = in_sql(":words", visibility)
-    return text(Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words))
+    return text(
+        Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words, **parts)
+    )
 
 
 # Where the same URL comes in between, the last INSERT fails, and with it the statement.
-ADD = _sql(
-    type_="'link.added'",
-    template="""
+_ADD = """
+    $take
     WITH turn AS (
         INSERT INTO owners AS o
                (owner, link_count, private_count, public_count, version, changed_at)
-        VALUES (:owner, 1,
-                (coalesce(CAST(:visibility AS text), 'followers') = 'private')::int,
-                (coalesce(CAST(:visibility AS text), 'followers') = 'public')::int,
-                CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint), clock_timestamp())
+        SELECT :owner, 1,
+               (coalesce(CAST(:visibility AS text), 'followers') = 'private')::int,
+               (coalesce(CAST(:visibility AS text), 'followers') = 'public')::int,
+               CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint), clock_timestamp()
+         $free
         ON CONFLICT (owner) DO UPDATE
            SET link_count = o.link_count + 1,
                private_count = o.private_count
@@ -100,9 +103,20 @@ ADD = _sql(
         SELECT owner, unnest(tags), created_at, id, visibility FROM link
     ), event AS (
         $event WHERE link.visibility <> 'private'
-    )
+    ) $kept
     SELECT * FROM link
-    """,
+    """
+ADD = _sql(_ADD, "'link.added'", take="", free="", kept="")
+
+# For a key: done if it is free, with the answer for the next time.
+_KEYS = Inline("idempotency_keys")
+_ANSWER = f"jsonb_build_object('result', {DOCUMENT})"
+ADD_ONCE = _sql(
+    _ADD,
+    "'link.added'",
+    take=f"{_KEYS.take};",
+    free=f"WHERE {_KEYS.free}",
+    kept=f", kept AS ({_KEYS.keep(_ANSWER, 'FROM link')})",
 )
 
 # Why a link was not added; neither, where there is room by now.

@@ -8,7 +8,7 @@ from typing import Any
 
 from chassis.database.idempotency import Write
 from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
+from link_svc.domain import Changes, Link, LinkDoc, LinkKey, NewLink, Versions, check_version
 from link_svc.listing import Order, Page, Position, Query
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 from tests.fakes.link_search import found
@@ -55,6 +55,9 @@ class FakeLinkStore:
         self.links[new.key] = (Position(now, self.last_id), link)
         self._tell(None, link)
         return link
+
+    def add_once(self, write: Write, new: NewLink, quota: int, hours: int) -> LinkDoc:
+        return self.add(new, quota).document()
 
     def add_all(self, news: Sequence[NewLink], quota: int) -> list[Link | ServiceError]:
         return [self._added(new, quota) for new in news]
