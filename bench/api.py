@@ -55,6 +55,11 @@ class Api:
         """Send parameters as JSON; an answer that says to try again later is obeyed."""
         return self.call("POST", path, token, **parameters)
 
+    def post_once(self, path: str, token: str, key: str, **parameters: Any) -> Answer:
+        """Send parameters as JSON, with a key by which they are taken once."""
+        headers = {"Idempotency-Key": key}
+        return self._patiently("POST", path, token, json.dumps(parameters), headers)
+
     def call(self, method: str, path: str, token: str, **parameters: Any) -> Answer:
         """Send parameters as JSON by any method that takes a body, as patiently."""
         return self._patiently(method, path, token, json.dumps(parameters))
@@ -80,8 +85,15 @@ class Api:
             start_token = answer.body["next_token"]
             more = bool(start_token)
 
-    def _patiently(self, method: str, path: str, token: str, body: str | None = None) -> Answer:
-        headers = {"Access-Token": token, "Accept": "application/json"}
+    def _patiently(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        body: str | None = None,
+        more: dict[str, str] | None = None,
+    ) -> Answer:
+        headers = {"Access-Token": token, "Accept": "application/json", **(more or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(TRIES - 1):

@@ -26,7 +26,8 @@ class ServiceRpc(rpc.ServiceRpc):
 
     A call ends at the deadline of the request that makes it, and after RPC_TIMEOUT_SECONDS at
     the latest. Raises what the peer raises, and Unavailable when the peer is away, does not
-    answer in time, breaks, or has RPC_CALLS_IN_FLIGHT calls of this process under way.
+    answer in time, breaks, or answers nobody while RPC_CALLS_IN_FLIGHT calls of this process are
+    under way; while it answers some, the others wait in line.
     """
 
     publisher_cls = Publisher

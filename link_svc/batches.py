@@ -7,21 +7,23 @@ from datetime import datetime
 from string import Template
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from chassis.database.direct import fetch
+from chassis.database.prepared import statement
 from chassis.errors import AlreadyExists, LimitExceeded, ServiceError
 from chassis.outbox import Dispatch
 from link_svc.domain import Link, NewLink
 from link_svc.rows import link_exists, link_of, too_many_links, words
 from link_svc.search.words import in_sql
-from link_svc.statements import DOCUMENT, LINK
+from link_svc.statements import DOCUMENT, LINK, TURN
 
-# In an owner's turn, which has begun before: nobody else changes what is looked at here. A link
-# that is dated keeps its place among the others by that date.
-_ADD_ALL = text(
+# In an owner's turn, which begins with it: nobody else changes what is looked at here. A link that
+# is dated keeps its place among the others by that date.
+_ADD_ALL = statement(
     Template(
         """
+    $lock;
     WITH given AS (
         SELECT * FROM ROWS FROM (jsonb_to_recordset(CAST(:links AS jsonb)) AS (
                url text, title text, description text, tags text[], visibility text, words text,
@@ -69,12 +71,12 @@ _ADD_ALL = text(
     )
     SELECT judged.taken, added.* FROM judged LEFT JOIN added USING (url) ORDER BY judged.place
     """
-    ).substitute(words=in_sql("words", "visibility"), link=LINK, document=DOCUMENT)
+    ).substitute(lock=TURN, words=in_sql("words", "visibility"), link=LINK, document=DOCUMENT)
 )
 
 
 class Batches:
-    """Add many links at once; in a transaction in which the owner's turn has begun."""
+    """Add many links at once: one message, also where it is a part of a transaction."""
 
     session: Session
     dispatch: Dispatch
@@ -92,15 +94,13 @@ class Batches:
         for new in news:
             distinct.setdefault(_digest(new), new)
         documents = [_document(new, dates or {}) for new in distinct.values()]
-        rows = self.session.execute(
-            _ADD_ALL,
-            {
-                "owner": news[0].key.owner,
-                "links": json.dumps(documents),
-                "quota": quota,
-                "context": json.dumps(self.dispatch.inline()),
-            },
-        ).all()
+        values = {
+            "owner": news[0].key.owner,
+            "links": json.dumps(documents),
+            "quota": quota,
+            "context": json.dumps(self.dispatch.inline()),
+        }
+        rows = fetch(self.session, _ADD_ALL, values)
         found: dict[bytes, Any] = dict(zip(distinct, rows, strict=True))
         results: list[Link | ServiceError] = []
         for new in news:

@@ -1,14 +1,14 @@
 """Many changes of one person's links in one call: each is made, or refused, by itself."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 from typing import Any, TypedDict
 
 from chassis.errors import InvalidInput, ServiceError, Unavailable
 from contracts.limits import BULK_CHANGES, URL_LENGTH
 from link_svc import schemas
-from link_svc.domain import Link
+from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions
 from link_svc.store import LinkStore
 
 
@@ -30,12 +30,8 @@ class ResultDoc(TypedDict, total=False):
     error: list[str]
 
 
-@dataclass(frozen=True)
-class _Refused:
-    error: ServiceError
-
-
-Change = Callable[[LinkStore, int], Link] | _Refused
+# To be added, or to be changed so, or wrong in itself.
+Change = NewLink | Callable[[LinkStore], Link] | InvalidInput
 
 
 def changes(username: str, documents: Any, longest_url: int = URL_LENGTH) -> list[Change]:
@@ -49,7 +45,13 @@ def changes(username: str, documents: Any, longest_url: int = URL_LENGTH) -> lis
 
 def make(username: str, wanted: list[Change], store: LinkStore, quota: int) -> list[ResultDoc]:
     """Make the changes in one transaction, and say what became of each."""
-    return store.together(username, lambda: [_result(each, store, quota) for each in wanted])
+    runs = list(_runs(wanted))
+
+    def do() -> list[ResultDoc]:
+        return [_result(each) for run in runs for each in _made(run, store, quota)]
+
+    # One run is one transaction by itself.
+    return do() if len(runs) == 1 else store.together(username, do)
 
 
 def _change(username: str, document: Any, longest_url: int) -> Change:
@@ -58,7 +60,7 @@ def _change(username: str, document: Any, longest_url: int) -> Change:
             raise InvalidInput("invalid_change", "A change must be an object.", "changes")
         return _parse(username, document, longest_url)
     except InvalidInput as error:
-        return _Refused(error)
+        return error
 
 
 def _parse(username: str, document: dict[str, Any], longest_url: int) -> Change:
@@ -67,7 +69,7 @@ def _parse(username: str, document: dict[str, Any], longest_url: int) -> Change:
     versions = schemas.versions(None if version is None else [version])
     match document.get("action"):
         case "add":
-            return partial(_add, schemas.new_link(username, fields, longest_url))
+            return schemas.new_link(username, fields, longest_url)
         case "update":
             return partial(_update, schemas.changes(username, fields), versions)
         case "delete":
@@ -75,24 +77,47 @@ def _parse(username: str, document: dict[str, Any], longest_url: int) -> Change:
     raise InvalidInput("invalid_action", "action must be add, update or delete.", "action")
 
 
-def _add(new: Any, store: LinkStore, quota: int) -> Link:
-    return store.add(new, quota=quota)
-
-
-def _update(wanted: Any, versions: Any, store: LinkStore, _quota: int) -> Link:
+def _update(wanted: Changes, versions: Versions, store: LinkStore) -> Link:
     return store.update(wanted, versions)
 
 
-def _delete(key: Any, versions: Any, store: LinkStore, _quota: int) -> Link:
+def _delete(key: LinkKey, versions: Versions, store: LinkStore) -> Link:
     return store.delete(key, versions)
 
 
-def _result(change: Change, store: LinkStore, quota: int) -> ResultDoc:
+def _runs(wanted: list[Change]) -> Iterator[list[Change]]:
+    """Put together adds that follow each other, and among them what is wrong in itself."""
+
+    def run(numbered: tuple[int, Change]) -> int:
+        number, change = numbered
+        return number if callable(change) else -1
+
+    for _, some in groupby(enumerate(wanted), run):
+        yield [change for _, change in some]
+
+
+def _made(run: list[Change], store: LinkStore, quota: int) -> Iterator[Link | ServiceError]:
+    """Make the changes of a run; yield what became of each."""
+    added = iter(store.add_all([each for each in run if isinstance(each, NewLink)], quota))
+    for change in run:
+        if isinstance(change, NewLink):
+            yield next(added)
+        elif isinstance(change, InvalidInput):
+            yield change
+        else:
+            yield _outcome(change, store)
+
+
+def _outcome(change: Callable[[LinkStore], Link], store: LinkStore) -> Link | ServiceError:
     try:
-        if isinstance(change, _Refused):
-            raise change.error
-        return {"link": schemas.dump(change(store, quota))}
+        return change(store)
     except Unavailable:
         raise  # then none of them is made
     except ServiceError as error:
-        return {"error": [type(error).__name__, error.code, error.message, error.field]}
+        return error
+
+
+def _result(outcome: Link | ServiceError) -> ResultDoc:
+    if isinstance(outcome, Link):
+        return {"link": schemas.dump(outcome)}
+    return {"error": [type(outcome).__name__, outcome.code, outcome.message, outcome.field]}

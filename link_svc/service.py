@@ -44,9 +44,7 @@ class LinkService(health.Health):
         """Save a link; raise ``invalid_url``, ``link_exists``, ``too_many_links`` and others."""
         new = schemas.new_link(username, link, self.longest_url)
         write = Write.of(username, idempotency_key, "add_link", link)
-        return self.links.keys.once(
-            write, lambda: schemas.dump(self.links.add(new, quota=self.quota)), self.key_hours
-        )
+        return self.links.add_once(write, new, self.quota, self.key_hours)
 
     @rpc(expected_exceptions=ServiceError)
     def update_link(

@@ -2,6 +2,7 @@
 
 from string import Template
 
+from chassis.database.key_statements import Inline
 from chassis.database.prepared import Prepared, statement
 from link_svc.search.words import in_sql
 
@@ -52,7 +53,7 @@ _EVENT = Template(
 
 
 def _sql(
-    template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility"
+    template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility", **parts: str
 ) -> Prepared:
     """Put a statement together; all but the template is SQL.
 
@@ -60,20 +61,22 @@ def _sql(
     """
     event = _EVENT.substitute(type=type_, told=told)
     words = in_sql(":words", visibility)
-    return statement(Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words))
+    return statement(
+        Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words, **parts)
+    )
 
 
 # Where the same URL comes in between, the last INSERT fails, and with it the statement.
-ADD = _sql(
-    type_="'link.added'",
-    template="""
+_ADD = """
+    $take
     WITH turn AS (
         INSERT INTO owners AS o
                (owner, link_count, private_count, public_count, version, changed_at)
-        VALUES (:owner, 1,
-                (coalesce(CAST(:visibility AS text), 'followers') = 'private')::int,
-                (coalesce(CAST(:visibility AS text), 'followers') = 'public')::int,
-                CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint), clock_timestamp())
+        SELECT :owner, 1,
+               (coalesce(CAST(:visibility AS text), 'followers') = 'private')::int,
+               (coalesce(CAST(:visibility AS text), 'followers') = 'public')::int,
+               CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint), clock_timestamp()
+         $free
         ON CONFLICT (owner) DO UPDATE
            SET link_count = o.link_count + 1,
                private_count = o.private_count
@@ -99,9 +102,20 @@ ADD = _sql(
         SELECT owner, unnest(tags), created_at, id, visibility FROM link
     ), event AS (
         $event WHERE link.visibility <> 'private'
-    )
+    ) $kept
     SELECT * FROM link
-    """,
+    """
+ADD = _sql(_ADD, "'link.added'", take="", free="", kept="")
+
+# For a key: done if it is free, with the answer for the next time.
+_KEYS = Inline("idempotency_keys")
+_ANSWER = f"jsonb_build_object('result', {DOCUMENT})"
+ADD_ONCE = _sql(
+    _ADD,
+    "'link.added'",
+    take=f"{_KEYS.take};",
+    free=f"WHERE {_KEYS.free}",
+    kept=f", kept AS ({_KEYS.keep(_ANSWER, 'FROM link')})",
 )
 
 # Why a link was not added; neither, where there is room by now.
@@ -117,14 +131,13 @@ GET = statement(
 )
 
 # Begins several changes of one owner's: what they look at afterwards stays as it is.
-LOCK_OWNER = statement(
-    """
+TURN = """
     INSERT INTO owners AS o (owner, link_count, version, changed_at)
     VALUES (:owner, 0, CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint),
             clock_timestamp())
     ON CONFLICT (owner) DO UPDATE SET changed_at = o.changed_at
     """
-)
+LOCK_OWNER = statement(TURN)
 
 LOCK = statement(
     f"""

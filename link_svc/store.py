@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
@@ -9,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from chassis.database import idempotency
 from chassis.database.direct import execute, fetch_one
+from chassis.database.idempotency import Write
 from chassis.database.prepared import Prepared
 from chassis.database.transactions import transaction
-from chassis.errors import NotFound, ServiceError
+from chassis.errors import AlreadyExists, NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
 from link_svc.batches import Batches
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
+from link_svc.domain import Changes, Link, LinkDoc, LinkKey, NewLink, Versions, check_version
 from link_svc.exports.store import Exporting
 from link_svc.forgetting import Forgetting
 from link_svc.pages import Pages
@@ -46,6 +48,16 @@ class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
             if refusal := self._refusal(new.key, quota):
                 raise refusal
         raise link_exists()  # it was there each time, and gone when we asked why
+
+    def add_once(self, write: Write, new: NewLink, quota: int, hours: int) -> LinkDoc:
+        """Add a link once for a key, and return its document; see chassis.database.idempotency."""
+        if write.key:
+            values = self.keys.inline(write, hours)
+            with suppress(AlreadyExists):
+                if link := self._added(new, quota, statements.ADD_ONCE, **values):
+                    return link.document()
+        # With no key, or not the first time, or to be refused.
+        return self.keys.once(write, lambda: self.add(new, quota).document(), hours)
 
     def update(self, changes: Changes, versions: Versions = None) -> Link:
         """Change a link; raise no_such_link, link_changed or too_many_tags.
@@ -114,20 +126,22 @@ class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
     def _do(self, statement: Prepared, **values: Any) -> None:
         execute(self.session, statement, values)
 
-    def _added(self, new: NewLink, quota: int) -> Link | None:
+    def _added(
+        self, new: NewLink, quota: int, statement: Prepared = statements.ADD, **more: Any
+    ) -> Link | None:
+        values = more | {
+            "owner": new.key.owner,
+            "url": new.key.url,
+            "title": new.title,
+            "description": new.description,
+            "tags": sorted(new.tags),
+            "words": words(new.key.owner, new.key.url, new),
+            "visibility": new.visibility,
+            "quota": quota,
+            "context": self._context(),
+        }
         try:
-            row = self._row(
-                statements.ADD,
-                owner=new.key.owner,
-                url=new.key.url,
-                title=new.title,
-                description=new.description,
-                tags=sorted(new.tags),
-                words=words(new.key.owner, new.key.url, new),
-                visibility=new.visibility,
-                quota=quota,
-                context=self._context(),
-            )
+            row = self._row(statement, **values)
         except IntegrityError as error:
             if "links_owner_url_key" in str(error):
                 raise link_exists() from None

@@ -62,6 +62,7 @@ class Scene:
         yield Operation("one link", lambda: self._get("link", url=_link(0)["url"]))
         yield Operation("somebody's links", lambda: self._get(f"users/{self._writer}/links"))
         yield Operation("add", self._add, writes=True)
+        yield Operation("add, with an idempotency key", self._add_once, writes=True)
         yield Operation("update", self._update, writes=True)
         yield Operation("delete", self._delete, before=self._add, writes=True)
         yield Operation("20 adds in one request", self._add_many, writes=True)
@@ -95,6 +96,10 @@ class Scene:
         link = _link(next(self._numbers))
         self._newest = link["url"]
         return self._api.post(LISTING, self._token, **link)
+
+    def _add_once(self) -> Answer:
+        number = next(self._numbers)
+        return self._api.post_once(LISTING, self._token, f"count {number}", **_link(number))
 
     def _update(self) -> Answer:
         title = f"Link changed {next(self._numbers)}"

@@ -15,6 +15,7 @@ BESIDE = re.compile(
 BEGINS = re.compile(r"BEGIN[^;]*$|SELECT 1$", re.IGNORECASE)
 ALONG = re.compile(r"BEGIN;", re.IGNORECASE)  # with what follows, one round trip
 ENDS = re.compile(r"COMMIT|ROLLBACK$", re.IGNORECASE)
+ENDS_ALONG = re.compile(r".*; *COMMIT$", re.IGNORECASE)  # after the last statement, likewise
 SETS = re.compile(r"SET |SHOW |SAVEPOINT|RELEASE|ROLLBACK TO|DISCARD", re.IGNORECASE)
 SETTINGS = {"log_statement": "all", "log_line_prefix": "%p|"}
 _LINE = re.compile(r"(\d+)\|LOG:  (?:statement|execute [^:]*): (.*)")
@@ -96,5 +97,5 @@ def is_of_a_request(unit: Iterable[str]) -> bool:
 
 def _is_complete(unit: list[str]) -> bool:
     if any(statement.upper().startswith("BEGIN") for statement in unit):
-        return any(ENDS.match(statement) for statement in unit)
+        return any(ENDS.match(each) or ENDS_ALONG.match(each) for each in unit)
     return any(map(is_work, unit))

@@ -9,6 +9,9 @@ the write begins, or cannot be done now, is none, and the key stays free.
 
 The store has ``self.keys = idempotency.Keys(session, IdempotencyKey)``, and its service writes with
 ``keys.once(Write.of(…), lambda: …)``, in which the store's transactions become parts of one.
+
+Beside what is written, that is two messages to the database: one takes the key, the other keeps the
+answer and commits. A write that is one statement can do both itself: ``key_statements.Inline``.
 """
 
 import hashlib
@@ -19,10 +22,11 @@ from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import DateTime, LargeBinary, Table, Text, delete, func, select, tuple_
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from chassis import errors
+from chassis.database import key_statements
 
 # One statement deletes so many, and one turn of the timer so many statements.
 BATCH_ROWS = 1000
@@ -60,6 +64,12 @@ class Write:
         said = json.dumps([what, arguments], sort_keys=True).encode()
         return cls(owner, key, hashlib.sha256(said).digest())
 
+    @property
+    def lock(self) -> int:
+        """Return the number of the advisory lock that whoever writes this has."""
+        digest = hashlib.sha256(f"{self.owner}\n{self.key}".encode()).digest()
+        return int.from_bytes(digest[:8], signed=True)
+
 
 class Keys:
     """The keys of one service, for one session."""
@@ -67,6 +77,16 @@ class Keys:
     def __init__(self, session: Session, table: type[KeyMixin]) -> None:
         self.session = session
         self.table: Table = table.__table__  # type: ignore[attr-defined]
+
+    def inline(self, write: Write, hours: int) -> dict[str, Any]:
+        """Return the values of ``key_statements.Inline``; one is the owner."""
+        return {
+            "owner": write.owner,
+            "key": write.key,
+            "fingerprint": write.fingerprint,
+            "lock": write.lock,
+            "hours": hours,
+        }
 
     def once(self, write: Write, do: Callable[[], T], hours: int) -> T:
         """Return what ``do`` returns, which is JSON, or returned the first time; raise likewise.
@@ -77,11 +97,12 @@ class Keys:
         if not write.key:
             return do()
         with self.session.begin():
-            self._lock(write)
-            kept = self._kept(write, hours)
+            values = self.inline(write, hours)
+            kept = self._kept(write, values)
             if kept is None:
                 kept = self._answer(do)
-                self._keep(write, kept)
+                keeping = key_statements.keeping(self.table.name)
+                self.session.execute(keeping, {**values, "answer": json.dumps(kept)})
         return _replay(kept)
 
     def forget(self, hours: int) -> int:
@@ -103,46 +124,26 @@ class Keys:
                 break
         return total
 
-    def _lock(self, write: Write) -> None:
-        """Take the key until the commit; another who has it is not waited for."""
-        digest = hashlib.sha256(f"{write.owner}\n{write.key}".encode()).digest()
-        number = int.from_bytes(digest[:8], signed=True)
-        if not self.session.scalar(select(func.pg_try_advisory_xact_lock(number))):
+    def _kept(self, write: Write, values: dict[str, Any]) -> dict[str, Any] | None:
+        """Take the key until the commit, and return its answer if it has one."""
+        row = self.session.execute(key_statements.looking(self.table.name), values).one()
+        if not row.taken:
             message = "A request with this key is under way; ask again."
             raise errors.AlreadyExists("idempotency_key_in_use", message, "Idempotency-Key")
-
-    def _kept(self, write: Write, hours: int) -> dict[str, Any] | None:
-        columns = self.table.c
-        fresh = columns.created_at >= func.clock_timestamp() - timedelta(hours=hours)
-        row = self.session.execute(
-            select(columns.fingerprint, columns.answer).where(
-                columns.owner == write.owner, columns.key == write.key, fresh
-            )
-        ).one_or_none()
-        if row is not None and row.fingerprint != write.fingerprint:
+        if row.answer is not None and bytes(row.fingerprint) != write.fingerprint:
             message = "This key was used for another request; take a new one."
             raise errors.AlreadyExists("idempotency_key_reused", message, "Idempotency-Key")
-        return row.answer if row else None
+        answer: dict[str, Any] | None = row.answer
+        return answer
 
     def _answer(self, do: Callable[[], Any]) -> dict[str, Any]:
         try:
-            with self.session.begin_nested():
-                return {"result": do()}
+            return {"result": do()}
         except errors.Unavailable:
             raise
         except errors.ServiceError as error:
+            self.session.execute(key_statements.UNDO)
             return {"error": [type(error).__name__, error.code, error.message, error.field]}
-
-    def _keep(self, write: Write, answer: dict[str, Any]) -> None:
-        values = {
-            "fingerprint": write.fingerprint,
-            "answer": answer,
-            "created_at": func.clock_timestamp(),
-        }
-        adding = insert(self.table).values(owner=write.owner, key=write.key, **values)
-        self.session.execute(
-            adding.on_conflict_do_update(index_elements=["owner", "key"], set_=values)
-        )
 
 
 def _replay(kept: dict[str, Any]) -> Any:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from chassis.database.transactions import each_statement_alone
+from chassis.database.direct import Row, fetch
+from chassis.database.prepared import Prepared
 from link_svc.listing import Position
 from link_svc.walks import COLUMNS
 
@@ -30,13 +30,15 @@ _PART = """
 _LATER = "AND (created_at, id) > (%(at)s, %(after)s)"
 
 
-def _statement(later: str) -> str:
-    return _PART.format(
-        columns=COLUMNS,
-        later=later,
-        rows=PART_ROWS,
-        link_bytes=LINK_BYTES,
-        part_bytes=PART_BYTES,
+def _statement(later: str) -> Prepared:
+    return Prepared(
+        _PART.format(
+            columns=COLUMNS,
+            later=later,
+            rows=PART_ROWS,
+            link_bytes=LINK_BYTES,
+            part_bytes=PART_BYTES,
+        )
     )
 
 
@@ -48,15 +50,12 @@ class Exporting:
 
     session: Session
 
-    def rows(
-        self, owner: str, after: Position | None
-    ) -> tuple[Sequence[Row[Any]], Position | None]:
+    def rows(self, owner: str, after: Position | None) -> tuple[Sequence[Row], Position | None]:
         """Return the next links, and the position of the last unless the collection ends there."""
         values: dict[str, Any] = {"owner": owner}
         if after is not None:
             values |= {"at": after.created_at, "after": after.id}
-        with each_statement_alone(self.session) as connection:
-            rows = connection.exec_driver_sql(_NEXT if after else _FIRST, values).all()
+        rows = fetch(self.session, _NEXT if after else _FIRST, values)
         if not rows or rows[-1].walked == len(rows) < PART_ROWS:
             return rows, None
         return rows, Position(rows[-1].created_at, rows[-1].id)

@@ -91,18 +91,13 @@ class Importer:
             else:
                 assert isinstance(found, Entry)
                 dates.setdefault(found.url, found.added)
-        session = self._links.session
-        with transaction(session):
+        with transaction(self._links.session):
             # The import's row before the owner's, as whoever removes a person has it.
             if not self._imports.advance(job.id, self._holder, Progress()):
                 return False
-
-            def do() -> None:
-                results = self._links.add_all(news, self._quota, dates)
-                for new, result in zip(news, results, strict=True):
-                    self._count(job, new, result, progress)
-
-            self._links.together(job.owner, do)
+            results = self._links.add_all(news, self._quota, dates)
+            for new, result in zip(news, results, strict=True):
+                self._count(job, new, result, progress)
             return self._imports.advance(job.id, self._holder, progress)
 
     def _new(self, job: Row[Any], found: Found) -> NewLink:

@@ -1,14 +1,14 @@
 """Links in memory, with the rules of the real store."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from chassis.database.idempotency import Write
-from chassis.errors import AlreadyExists, LimitExceeded, NotFound
-from link_svc.domain import Changes, Link, LinkKey, NewLink, Versions, check_version
+from chassis.errors import AlreadyExists, LimitExceeded, NotFound, ServiceError
+from link_svc.domain import Changes, Link, LinkDoc, LinkKey, NewLink, Versions, check_version
 from link_svc.listing import Order, Page, Position, Query
 from link_svc.visibility import DEFAULT, Audience, Visibility, told
 from tests.fakes.link_search import found
@@ -55,6 +55,18 @@ class FakeLinkStore:
         self.links[new.key] = (Position(now, self.last_id), link)
         self._tell(None, link)
         return link
+
+    def add_once(self, write: Write, new: NewLink, quota: int, hours: int) -> LinkDoc:
+        return self.add(new, quota).document()
+
+    def add_all(self, news: Sequence[NewLink], quota: int) -> list[Link | ServiceError]:
+        return [self._added(new, quota) for new in news]
+
+    def _added(self, new: NewLink, quota: int) -> Link | ServiceError:
+        try:
+            return self.add(new, quota)
+        except ServiceError as refusal:
+            return refusal
 
     def update(self, changes: Changes, versions: Versions = None) -> Link:
         position, old = self._find(changes.key)

@@ -16,6 +16,7 @@ import link_svc.models
 import social_graph_svc.models
 import user_svc.models
 from chassis.database import Store
+from chassis.database.idempotency import Write
 from chassis.errors import ServiceError
 from chassis.outbox import EventDispatcher
 from chassis.outbox.rows import OutboxRows
@@ -71,6 +72,7 @@ def use_links(engine: Engine) -> None:
         for new in news:
             assert store.add(new, 3).title
         refused("link_exists", store.add, news[0], 9)
+        use_keys(store)
         refused("too_many_links", store.add, schemas.new_link("alice", {"url": "ftp://h/"}), 3)
         wish = {"url": news[0].key.url, "title": "T", "add_tags": ["b"], "remove_tags": ["a"]}
         assert store.update(schemas.changes("alice", wish)).tags == ("b", "t0")
@@ -83,7 +85,19 @@ def use_links(engine: Engine) -> None:
                     query = Query("alice", tags=tags, order=order, after=position)
                     assert len(store.page(query).links) == 1 + (not tags)
         use_visibility(store)
-    drain(engine, models, expected=6)
+    drain(engine, models, expected=8)
+
+
+def use_keys(store: LinkStore) -> None:
+    """Add for keys; what is added goes again."""
+    new = schemas.new_link("alice", {"url": "https://example.com/once"})
+    write = Write.of("alice", "k", "add_link", new.key.url)
+    first = store.add_once(write, new, 9, 1)
+    assert store.add_once(write, new, 9, 1) == first
+    refused("link_exists", store.add_once, Write.of("alice", "l", "add_link", ""), new, 9, 1)
+    refused("idempotency_key_reused", store.add_once, Write.of("alice", "k", "", ""), new, 9, 1)
+    assert isinstance(store.add_all([new], 9)[0], ServiceError)
+    store.delete(new.key)
 
 
 def use_visibility(store: LinkStore) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -13,13 +14,15 @@ from chassis.database import idempotency
 from chassis.database.idempotency import Write
 from chassis.errors import AlreadyExists, InvalidInput, Unavailable
 from chassis.outbox import EventDispatcher
-from link_svc import models, schemas
+from link_svc import models, schemas, statements
 from link_svc.models import IdempotencyKey, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from social_graph_svc import models as graph_models
 from social_graph_svc.domain import Block, Follow
 from social_graph_svc.store import FollowStore
 from tests.integration import service_database
+from tests.integration.asked import asked
+from tests.processes import until
 
 URL = "https://example.com/a"
 
@@ -44,12 +47,20 @@ def store_of(engine) -> LinkStore:
     return LinkStore(session, events.dispatch_for(session))
 
 
-def add(engine, key="k", url=URL, owner="alice", quota=100, **fields):
-    store = store_of(engine)
-    document = {"url": url, **fields}
-    write = Write.of(owner, key, "add_link", document)
-    new = schemas.new_link(owner, document)
-    return store.keys.once(write, lambda: schemas.dump(store.add(new, quota)), hours=24)
+@pytest.fixture(params=["in one message", "in several"])
+def add(request):
+    """Return a way to add a link with a key."""
+
+    def add(engine, key="k", url=URL, owner="alice", quota=100, **fields):
+        store = store_of(engine)
+        document = {"url": url, **fields}
+        write = Write.of(owner, key, "add_link", document)
+        new = schemas.new_link(owner, document)
+        if request.param == "in one message":
+            return store.add_once(write, new, quota, hours=24)
+        return store.keys.once(write, lambda: schemas.dump(store.add(new, quota)), hours=24)
+
+    return add
 
 
 def count(engine, table) -> int:
@@ -61,20 +72,20 @@ def written(engine) -> tuple[int, int, int]:
     return tuple(count(engine, table) for table in (models.Link, OutboxEvent, IdempotencyKey))
 
 
-def test_same_write_is_done_once_and_answered_the_same(engine):
+def test_same_write_is_done_once_and_answered_the_same(engine, add):
     first = add(engine)
     assert [add(engine) for _ in range(3)] == [first] * 3
     assert written(engine) == (1, 1, 1)
 
 
-def test_without_a_key_nothing_is_kept(engine):
+def test_without_a_key_nothing_is_kept(engine, add):
     add(engine, key="")
     with pytest.raises(AlreadyExists, match="already"):
         add(engine, key="")
     assert written(engine) == (1, 1, 0)
 
 
-def test_key_is_good_for_one_write_of_one_person(engine):
+def test_key_is_good_for_one_write_of_one_person(engine, add):
     add(engine)
     with pytest.raises(AlreadyExists) as refusal:
         add(engine, title="another")
@@ -86,7 +97,7 @@ def test_key_is_good_for_one_write_of_one_person(engine):
     assert written(engine) == (3, 3, 3)
 
 
-def test_refusal_is_an_answer_and_leaves_nothing_else_behind(engine):
+def test_refusal_is_an_answer_and_leaves_nothing_else_behind(engine, add):
     add(engine, key="")
     for _ in range(2):
         with pytest.raises(AlreadyExists) as refusal:
@@ -98,7 +109,7 @@ def test_refusal_is_an_answer_and_leaves_nothing_else_behind(engine):
     assert written(engine) == (0, 2, 1)
 
 
-def test_what_could_not_be_done_now_or_is_wrong_leaves_the_key_free(engine):
+def test_what_could_not_be_done_now_or_is_wrong_leaves_the_key_free(engine, add):
     store = store_of(engine)
 
     def fails():
@@ -114,7 +125,7 @@ def test_what_could_not_be_done_now_or_is_wrong_leaves_the_key_free(engine):
     assert written(engine) == (1, 1, 1)
 
 
-def test_write_under_way_is_not_waited_for(engine):
+def test_write_under_way_is_not_waited_for(engine, add):
     begun, go_on = threading.Event(), threading.Event()
     store = store_of(engine)
 
@@ -137,7 +148,7 @@ def test_write_under_way_is_not_waited_for(engine):
     assert add(engine) == {}
 
 
-def test_many_at_once_write_once(engine):
+def test_many_at_once_write_once(engine, add):
     def once(_):
         try:
             return add(engine)["version"]
@@ -150,7 +161,75 @@ def test_many_at_once_write_once(engine):
     assert written(engine) == (1, 1, 1)
 
 
-def test_session_that_is_killed_before_the_commit_leaves_nothing(engine):
+def test_first_add_is_one_message_and_no_other_does_more(engine):
+    store, new = store_of(engine), schemas.new_link("alice", {"url": URL, "tags": ["a", "日本"]})
+    write = Write.of("alice", "k", "add_link", URL)
+    with asked() as said:
+        first = store.add_once(write, new, 9, hours=24)
+    assert len(said) == 1
+    with asked() as said:
+        assert store.add_once(write, new, 9, hours=24) == first
+    assert [statement.count("INSERT") for statement in said[1:]] == [0]
+    with asked() as said:
+        assert store.keys.once(Write.of("alice", "other", "w", ""), dict, hours=24) == {}
+    assert len(said) == 2  # it is taken, and kept
+
+
+@contextmanager
+def turn_of(engine, owner):
+    """Hold an owner's turn, and let one session wait for it."""
+    with engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql(statements.LOCK_OWNER, {"owner": owner})
+        yield connection
+
+
+def waiting(engine):
+    """Return the process ids of the sessions that wait for a lock."""
+    query = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with engine.connect() as connection:
+        return connection.scalars(text(query)).all()
+
+
+def test_add_that_waits_has_the_key_and_leaves_nothing_when_it_is_killed(engine, add):
+    with ThreadPoolExecutor() as pool, turn_of(engine, "alice") as holder:
+        first = pool.submit(add, engine)
+        until(lambda: waiting(engine), 10)
+        with pytest.raises(AlreadyExists) as refusal:
+            add(engine)
+        assert refusal.value.code == "idempotency_key_in_use"
+        for pid in waiting(engine):
+            holder.execute(text(f"SELECT pg_terminate_backend({pid}, 5000)"))
+        with pytest.raises(OperationalError):
+            first.result(10)
+    assert written(engine) == (0, 0, 0)
+    assert add(engine) == add(engine)
+    assert written(engine) == (1, 1, 1)
+
+
+def test_answer_is_seen_by_who_comes_as_it_is_committed(engine, add):
+    """Whoever asks at that very moment is told to wait, or answered; and never refused the link."""
+
+    def ask(_):
+        together.wait(10)
+        for url in range(20):
+            answers.add((url, once(str(url))))
+
+    def once(key):
+        try:
+            return add(engine, key=key, url=f"{URL}/{key}")["version"]
+        except AlreadyExists as refusal:
+            return refusal.code
+
+    together, answers = threading.Barrier(4), set()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+    done = {answer for answer in answers if answer[1] != "idempotency_key_in_use"}
+    assert len(done) == 20
+    assert "link_exists" not in dict(done).values()
+    assert written(engine) == (20, 20, 20)
+
+
+def test_session_that_is_killed_before_the_commit_leaves_nothing(engine, add):
     store = store_of(engine)
 
     def dies():
@@ -202,7 +281,7 @@ def age(engine, hours):
         connection.execute(update(IdempotencyKey).values(created_at=old))
 
 
-def test_key_has_its_time_also_before_it_is_deleted(engine):
+def test_key_has_its_time_also_before_it_is_deleted(engine, add):
     add(engine)
     age(engine, 23.9)
     assert add(engine)["url"] == URL
@@ -211,7 +290,7 @@ def test_key_has_its_time_also_before_it_is_deleted(engine):
     assert written(engine) == (2, 2, 1)
 
 
-def test_old_keys_are_deleted_in_batches_and_no_other(engine, monkeypatch):
+def test_old_keys_are_deleted_in_batches_and_no_other(engine, monkeypatch, add):
     monkeypatch.setattr(idempotency, "BATCH_ROWS", 2)
     for number in range(5):
         add(engine, key=str(number), url=f"{URL}{number}")
@@ -227,7 +306,7 @@ def test_old_keys_are_deleted_in_batches_and_no_other(engine, monkeypatch):
     assert store_of(engine).keys.forget(24) == 4
 
 
-def test_replicas_do_not_delete_the_same_rows_twice(engine):
+def test_replicas_do_not_delete_the_same_rows_twice(engine, add):
     add(engine)
     age(engine, 25)
     with engine.begin() as connection:

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from chassis.database import dialect
 from chassis.database.idempotency import Write
 from chassis.errors import ServiceError
 from chassis.outbox import EventDispatcher
@@ -18,6 +17,7 @@ from link_svc import bulk, schemas
 from link_svc.models import Base, OutboxEvent, OutboxLease
 from link_svc.store import LinkStore
 from tests.integration import service_database
+from tests.integration.asked import asked
 
 URL = "https://example.com/a"
 DISPATCHER = EventDispatcher("link-events", OutboxEvent, OutboxLease)
@@ -63,29 +63,16 @@ def told(engine: Engine) -> list[tuple[str, Any]]:
         return [(row.type, row.data["link"]) for row in rows]
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what the database is asked from now on."""
-    statements: list[str] = []
-    execute = dialect.Cursor.execute
-
-    def hear(cursor: dialect.Cursor, statement: Any, values: Any = None) -> None:
-        statements.append(statement)
-        execute(cursor, statement, values)
-
-    monkeypatch.setattr(dialect.Cursor, "execute", hear)
-    return statements
-
-
-def test_each_change_is_one_statement_with_its_event(
-    engine: Engine, store: LinkStore, asked: list[str]
-) -> None:
-    added = add(store, tags=["b", "日本"], title="T 🙂", description='"\\\n')
-    assert len(asked) == 1
-    updated = update(store, title="New", add_tags=["c"], remove_tags=["b"])
-    assert len(asked) == 1 + 2  # read, and changed if it is still the same
-    deleted = delete(store)
-    assert len(asked) == 3 + 1
+def test_each_change_is_one_statement_with_its_event(engine: Engine, store: LinkStore) -> None:
+    with asked() as said:
+        added = add(store, tags=["b", "日本"], title="T 🙂", description='"\\\n')
+    assert len(said) == 1
+    with asked() as said:
+        updated = update(store, title="New", add_tags=["c"], remove_tags=["b"])
+    assert len(said) == 2  # read, and changed if it is still the same
+    with asked() as said:
+        deleted = delete(store)
+    assert len(said) == 1
     # An event has the link as the answer has it.
     assert told(engine) == [
         ("link.added", added),
@@ -180,14 +167,32 @@ def test_sixty_four_writers_at_once_and_none_fails(engine: Engine, owners: int) 
     assert tuple(counts) == (owners, 64 * 3)
 
 
-def test_a_batch_of_adds_is_one_statement_and_judges_each(
-    engine: Engine, store: LinkStore, asked: list[str]
-) -> None:
+def test_a_batch_of_adds_is_one_statement_and_judges_each(engine: Engine, store: LinkStore) -> None:
     add(store, f"{URL}/0")
     news = [schemas.new_link("alice", {"url": f"{URL}/{n % 6}", "tags": ["t"]}) for n in range(9)]
-    asked.clear()
-    results = store.together("alice", lambda: store.add_all(news, 5))
-    assert len(asked) == 3  # the owner's turn, the batch, and COMMIT
+    with asked() as said:
+        results = store.add_all(news, 5)
+    assert len(said) == 1
     codes = [getattr(each, "code", "") for each in results]
     assert codes == ["link_exists", "", "", "", "", "too_many_links", *["link_exists"] * 3]
     assert [link["url"] for _, link in told(engine)] == [f"{URL}/{n}" for n in range(5)]
+
+
+def test_adds_that_follow_each_other_are_one_statement(store: LinkStore) -> None:
+    def made(*documents: dict[str, Any]) -> list[str]:
+        results = bulk.make("alice", bulk.changes("alice", list(documents)), store, 999)
+        return [each.get("error", ["", ""])[1] for each in results]
+
+    adds = [{"action": "add", "url": f"{URL}/{n}"} for n in range(20)]
+    wrong, gone = {"action": "add", "url": "nothing"}, {"action": "delete", "url": f"{URL}/3"}
+    with asked() as said:
+        assert made(*adds[:10], wrong, *adds[10:]) == [*[""] * 10, "invalid_url", *[""] * 10]
+    assert len(said) == 1
+    with asked() as said:
+        assert made(*adds[:5], gone, *adds[:5]) == [
+            *["link_exists"] * 5,
+            "",
+            *["link_exists"] * 3,
+            *["", "link_exists"],
+        ]
+    assert len(said) == 4  # the turn, adds, the deletion, adds

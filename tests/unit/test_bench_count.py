@@ -36,6 +36,13 @@ def test_begin_that_goes_along_with_the_work_is_part_of_its_unit() -> None:
     assert is_of_a_request(written)
 
 
+def test_commit_that_goes_along_with_the_work_ends_its_unit() -> None:
+    lines = log((1, "BEGIN;SELECT a"), (1, "INSERT INTO links; COMMIT"), (1, "SELECT b"))
+    written, read = units(lines)
+    assert (round_trips(written), round_trips(read)) == (2, 1)
+    assert sum(map(is_work, written)) == 2
+
+
 def test_what_has_only_begun_or_only_ended_is_of_no_request() -> None:
     assert not is_of_a_request(["SELECT 1", "BEGIN"])
     assert not is_of_a_request(["COMMIT"])
