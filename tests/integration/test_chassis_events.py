@@ -14,7 +14,7 @@ from nameko import config
 
 from chassis import nats, streams
 from chassis.events import Event
-from chassis.streams import deliveries
+from chassis.streams import deliveries, reads
 from embedded import ports
 from embedded.nats import NatsServer
 from tests.processes import ServiceProcess, until
@@ -105,13 +105,7 @@ def waited(consumer: ServiceProcess) -> int:
 
 
 def dead_letters() -> list[Any]:
-    async def read(client: Any) -> list[Any]:
-        js = client.jetstream()
-        info = await js.stream_info("dead-letters")
-        sequences = range(info.state.first_seq, info.state.last_seq + 1)
-        return [(await js.get_msg("dead-letters", sequence)).data for sequence in sequences]
-
-    return nats.streams().call(read, 5)
+    return [one.body for one in reads.after("dead-letters", 0, 1000, 5)]
 
 
 def test_events_arrive_in_order_with_their_sequence(
