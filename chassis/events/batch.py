@@ -24,7 +24,7 @@ _MAX_DELIVERIES = 20  # of an event that takes its handler's process down
 _READ_SECONDS = 1.0
 _SKIPPED = 5  # from so many on, to let the consumer skip them costs less than to acknowledge each
 # While many come, those of so short a time go together; after a rest nothing waits.
-_PACE_SECONDS = 0.015
+_PACE_SECONDS = 0.025
 
 
 class Received(NamedTuple):
