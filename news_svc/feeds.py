@@ -28,6 +28,8 @@ _PATIENCE_SECONDS = 1.5
 _RESTORE_SECONDS = 30.0
 _TRIES = 5
 
+NOT_YET = (0, 0)  # readers see nothing new
+
 T = TypeVar("T")
 Recorded = tuple[Published, int]  # and the time of its record
 
@@ -117,7 +119,8 @@ class Feeds:
         def attempt() -> None:
             self._restore(published.event.author, self.store.moment())
             # Also of an author whose events feeds take when they are read: they are past its place.
-            for one, moment in self._record([published]):
+            recorded, _ = self._record([published])
+            for one, moment in recorded:
                 for page in _followers(social_graph, published.event.author):
                     self._write([(one, moment)], page)
                 self.store.advance(published.sequence, moment)
@@ -125,28 +128,48 @@ class Feeds:
         _insist(attempt, self._open)
 
     def _publish(self, published: Sequence[Published], social_graph: SocialGraph) -> None:
-        recorded = self._record(published)
+        recorded, pushed = self._record(published)
         if not recorded:
             return
         by_author: dict[str, list[Recorded]] = defaultdict(list)
         for one, moment in recorded:
             by_author[one.event.author].append((one, moment))
+        authors = [author for author in by_author if author in pushed]
+        seen = published[-1].sequence, min(moment for _, moment in recorded)
+        if len(authors) == 1:  # mostly: then one step less
+            (author,) = authors
+            if self._deliver(author, by_author[author], social_graph, seen):
+                return
+        else:
+            self._deliver_all(authors, by_author, social_graph)
+        self.store.advance(*seen)
 
+    def _deliver_all(
+        self,
+        authors: Sequence[str],
+        by_author: dict[str, list[Recorded]],
+        social_graph: SocialGraph,
+    ) -> None:
         def deliver(author: str) -> None:
             self._deliver(author, by_author[author], social_graph)
 
-        for _ in GreenPool(_AUTHORS_AT_ONCE).imap(deliver, self.store.pushed(by_author)):
+        for _ in GreenPool(_AUTHORS_AT_ONCE).imap(deliver, authors):
             pass
-        self.store.advance(published[-1].sequence, min(moment for _, moment in recorded))
 
-    def _record(self, published: Sequence[Published]) -> list[Recorded]:
-        """Keep events among their authors' latest; return those that are no duplicates."""
-        moments = self.store.record_all(published, self.length)
-        found = (
+    def _record(self, published: Sequence[Published]) -> tuple[list[Recorded], set[str]]:
+        """Keep events among their authors' latest; return those that are no duplicates.
+
+        Return also the authors whose events are to be delivered.
+        """
+        moments, pulled = self.store.record_all(published, self.length)
+        authors = {one.event.author for one in published}
+        found = [
             (one, self._record_lost(one) if moment is None else moment)
             for one, moment in zip(published, moments, strict=True)
-        )
-        return [(one, moment) for one, moment in found if moment]
+        ]
+        # What was restored meanwhile knows nothing of being pulled.
+        pushed = self.store.pushed(authors) if None in moments else authors - pulled
+        return [(one, moment) for one, moment in found if moment], pushed
 
     def _record_lost(self, published: Published) -> int:
         try:  # perhaps with what was restored for one before
@@ -159,19 +182,34 @@ class Feeds:
         self._restore(published.event.author, moment)
         return self.store.record(published, self.length, restored=True)
 
-    def _deliver(self, author: str, recorded: list[Recorded], social_graph: SocialGraph) -> None:
+    def _deliver(
+        self,
+        author: str,
+        recorded: list[Recorded],
+        social_graph: SocialGraph,
+        seen: tuple[int, int] = NOT_YET,
+    ) -> bool:
+        """Write an author's events; return whether readers see from now on what is ``seen``."""
         count = 0
-        for page in _followers(social_graph, author):
+        shown = False
+        for page, is_last in _flagged(_followers(social_graph, author)):
             count += len(page)
             if count > self.copies:
                 self._have_pulled(author, social_graph)
-                return
-            self._write(recorded, page)
+                return False
+            self._write(recorded, page, seen if is_last else NOT_YET)
+            shown = is_last
         for _ in recorded:
             metrics.followers.observe(count)
+        return shown
 
-    def _write(self, recorded: list[Recorded], followers: Sequence[str]) -> None:
-        self.store.deliver(recorded, followers, self.length)
+    def _write(
+        self,
+        recorded: list[Recorded],
+        followers: Sequence[str],
+        seen: tuple[int, int] = NOT_YET,
+    ) -> None:
+        self.store.deliver(recorded, followers, self.length, seen)
         metrics.feed_writes.inc(len(followers) * len(recorded))
         failpoints.reach("feeds-delivered")
 
@@ -232,6 +270,15 @@ def pages(get: Callable[..., UsernamesDoc], username: str, page_size: int) -> It
         start_token = page["next_token"]
         if not start_token:
             return
+
+
+def _flagged(each: Iterator[T]) -> Iterator[tuple[T, bool]]:
+    """Yield each, and whether it is the last."""
+    for one in each:
+        for following in each:
+            yield one, False
+            one = following
+        yield one, True
 
 
 def _followers(social_graph: SocialGraph, author: str) -> Iterator[list[str]]:

@@ -117,18 +117,27 @@ class FeedStore:
         first delivery may have died half-way. Raise Lost where the author's latest are to be
         restored first; once they are ``restored``, versions that are missing are in no stream.
         """
-        moment = int(self._run("record", *_row(published, length, restored)))
+        (moment,), _ = self._record([published], length, restored)
         if moment < 0:
             raise Lost(published.event.author)
         return moment
 
-    def record_all(self, published: Sequence[Published], length: int) -> list[int | None]:
-        """Do as ``record`` for each event, in one round trip; None is where that raises Lost."""
-        pipeline = self._client.pipeline(transaction=False)
-        for one in published:
-            self._scripts["record"](args=_row(one, length), client=pipeline)
-        moments = self._answered("record", pipeline.execute)
-        return [moment if moment >= 0 else None for moment in map(int, moments)]
+    def record_all(
+        self, published: Sequence[Published], length: int
+    ) -> tuple[list[int | None], set[str]]:
+        """Do as ``record`` for each event, in one round trip; None is where that raises Lost.
+
+        Return also which of the authors are not to be delivered: see ``pushed``.
+        """
+        moments, pulled = self._record(published, length, False)
+        return [moment if moment >= 0 else None for moment in moments], set(pulled)
+
+    def _record(
+        self, published: Sequence[Published], length: int, restored: bool
+    ) -> tuple[list[int], list[str]]:
+        rows = (part for one in published for part in _row(one))
+        moments, pulled = self._run("record", length, int(restored), *rows)
+        return moments, pulled
 
     def restore(self, author: str, latest: Sequence[Published], moment: int, length: int) -> None:
         """Put an author's latest events back, as they were read from the stream after a moment.
@@ -145,12 +154,20 @@ class FeedStore:
         return set(self._run("pushed", *authors))
 
     def deliver(
-        self, recorded: Sequence[tuple[Published, int]], followers: Sequence[str], length: int
+        self,
+        recorded: Sequence[tuple[Published, int]],
+        followers: Sequence[str],
+        length: int,
+        seen: tuple[int, int] = (0, 0),
     ) -> None:
-        """Write an author's events, with the times of their records, into followers' feeds."""
+        """Write an author's events, with the times of their records, into followers' feeds.
+
+        Where they were the last to be written, do as ``advance`` with what is ``seen`` from now on.
+        """
         author = recorded[0][0].event.author
         rows = (part for one, moment in recorded for part in (moment, one.sequence))
-        self._run("deliver", length, author, len(recorded), *rows, *followers)
+        if not self._run("deliver", length, author, *seen, len(recorded), *rows, *followers):
+            raise Lost
 
     def pull(self, author: str) -> int:
         """Let feeds that are made from now on take an author's events when they are read.
@@ -237,11 +254,8 @@ class FeedStore:
 
     def _run(self, name: str, *arguments: str | int) -> Any:
         """Run a script of ``lua/``; raise Unavailable while Valkey is away or full."""
-        return self._answered(name, lambda: self._scripts[name](args=arguments))
-
-    def _answered(self, name: str, call: Callable[[], Any]) -> Any:
         try:
-            return call()
+            return self._scripts[name](args=arguments)
         except RedisError as error:
             if not may_pass(error):
                 raise
@@ -255,9 +269,8 @@ def _script(client: Redis, name: str) -> Callable[..., Any]:
     return client.register_script("\n".join(texts))
 
 
-def _row(published: Published, length: int, restored: bool = False) -> tuple[str | int, ...]:
-    place = published.event.author, published.sequence, published.version
-    return length, *place, _body(published), int(restored)
+def _row(published: Published) -> tuple[str | int, ...]:
+    return published.event.author, published.sequence, published.version, _body(published)
 
 
 def _body(published: Published) -> str:

@@ -9,10 +9,6 @@ T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, in a thread of its own.
-
-    Once chassis.green_asyncio has run in a process, asyncio believes for ever that the main
-    thread has a running loop.
-    """
+    """Run a coroutine to its end, in a thread of its own: the main one may be eventlet's."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

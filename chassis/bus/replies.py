@@ -13,7 +13,7 @@ from typing import Any
 from nameko import rpc
 from nameko.exceptions import serialize
 
-from chassis.bus.arrival import Arrival
+from chassis.arrival import Arrival
 from chassis.bus.bodies import JSON, decode, encode
 from chassis.bus.calls import Call
 from chassis.bus.envelope import PREFIX, headers, properties_of, text

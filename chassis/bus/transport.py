@@ -15,7 +15,7 @@ class Transport(base.Transport):
 
     can_parse_url = True
     driver_type = "nats"
-    driver_name = "nats-py"
+    driver_name = "nats"
     connection_errors = (ConnectionError,)
     channel_errors = (ChannelError,)
     implements = base.Transport.implements.extend(

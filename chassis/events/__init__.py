@@ -6,7 +6,8 @@ others stand by, and one of them goes on when the first is killed, as soon as it
 again.
 
 Who holds that one message may read on in the stream and handle what follows with it, as one batch.
-Those messages are still delivered, each after the one before, and acknowledged at sight.
+Then the consumer goes on after the batch; where it cannot be told to, its messages are still
+delivered, each after the one before, and acknowledged at sight.
 """
 
 from chassis.events.batch import Received

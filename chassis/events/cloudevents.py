@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from chassis.errors import InvalidInput
 from chassis.telemetry import current
 
@@ -44,7 +46,7 @@ class Event:
     def decode(cls, body: bytes) -> "Event":
         """Read an event; raise InvalidInput ``invalid_event`` for what is none."""
         try:
-            document = json.loads(body)
+            document = msgspec.json.decode(body)
             texts = {key: document[key] for key in ("id", "source", "type", "subject")}
             time = datetime.fromisoformat(document["time"])
             data = document["data"]

@@ -3,9 +3,8 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import eventlet
+from eventlet import hubs
 from eventlet.event import Event as Done
 
 from chassis import backoff, nats, streams
@@ -13,6 +12,7 @@ from chassis.bell import Bell
 from chassis.errors import Unavailable
 from chassis.events.batch import Batches, Work
 from chassis.events.consumption import Consumption
+from chassis.nats import Message
 from chassis.outage import Outage
 from chassis.streams import deliveries
 
@@ -72,18 +72,18 @@ class Consumer:
             while not self._batches.stopping:
                 message = pull.next()
                 if message is not None:
-                    self._take(message)
+                    self._take(message, pull)
         finally:
             self._pull = None
             pull.close()
 
-    def _take(self, message: Any) -> None:
+    def _take(self, message: Message, pull: deliveries.Pull) -> None:
         """Handle a message, and say meanwhile that we live."""
-        progress = eventlet.spawn_after(_IN_PROGRESS_SECONDS, _keep_alive, message)
+        progress = _Progress(message)
         try:
-            self._batches.take(message)
+            self._batches.take(message, pull.skip)
         finally:
-            progress.kill()
+            progress.end()
 
     def _rest(self, error: Exception) -> None:
         """Wait before the next try; complain where NATS is there, and yet there is no stream."""
@@ -94,7 +94,21 @@ class Consumer:
         self._back.wait(backoff.seconds(self._failures, *_RETRY_SECONDS))
 
 
-def _keep_alive(message: Any) -> None:
-    while True:
-        deliveries.acknowledge(message, b"+WPI")
-        eventlet.sleep(_IN_PROGRESS_SECONDS)
+class _Progress:
+    """Says, now and then, that a message is worked on."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._begin()
+
+    def _begin(self) -> None:
+        hub = hubs.get_hub()
+        self._timer = hub.schedule_call_global(_IN_PROGRESS_SECONDS, self._say)
+
+    def _say(self) -> None:
+        deliveries.acknowledge(self._message, b"+WPI")
+        self._begin()
+
+    def end(self) -> None:
+        """Say nothing more."""
+        self._timer.cancel()

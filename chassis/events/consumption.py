@@ -1,5 +1,6 @@
 """How a consumer of a stream gets on, in numbers."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chassis.events.cloudevents import Event
@@ -56,11 +57,13 @@ class Consumption:
         """Note how long a try took, whatever came of it."""
         self._seconds.observe(seconds)
 
-    def handled(self, event: Event) -> None:
-        """Count an event that is handled."""
-        self._ok.inc()
-        # The time is the database's, and clocks differ a little.
-        self._lag.observe(max(0.0, (datetime.now(UTC) - event.time).total_seconds()))
+    def handled(self, events: Sequence[Event]) -> None:
+        """Count events that are handled."""
+        self._ok.inc(len(events))
+        now = datetime.now(UTC)
+        for event in events:
+            # The time is the database's, and clocks differ a little.
+            self._lag.observe(max(0.0, (now - event.time).total_seconds()))
 
     def failed(self) -> None:
         """Count a try that is followed by another."""

@@ -1,11 +1,9 @@
 """The NATS connections of this process: one for the bus, and one for the streams.
 
-``connection()`` is core NATS and our own, since every call goes over it; ``streams()`` is nats-py,
-which knows JetStream, and which is imported where there are streams.
+Where both have the same address, they are one.
 """
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 from eventlet import hubs
 
@@ -15,16 +13,12 @@ from chassis.nats.client import MAX_PAYLOAD_BYTES, Client, Subscription
 from chassis.nats.protocol import NO_RESPONDERS, Message
 from chassis.nats.servers import SCHEMES, Servers
 
-if TYPE_CHECKING:
-    from chassis.nats.jetstream import Connection
-
 __all__ = ["MAX_PAYLOAD_BYTES", "NO_RESPONDERS", "Client", "Message", "Subscription"]
 
 log = logging.getLogger(__name__)
 
 # By the hub, and so by the native thread that they live in.
 _clients: dict[tuple[int, str], Client] = {}
-_connections: dict[tuple[int, str], "Connection"] = {}
 
 
 def connection(url: str) -> Client:
@@ -35,25 +29,14 @@ def connection(url: str) -> Client:
     return _clients[key]
 
 
-def streams() -> "Connection":
+def streams() -> Client:
     """Return the connection to the servers that hold the streams (``NATS_URL``)."""
-    from chassis.nats.jetstream import Connection
-
-    key = (id(hubs.get_hub()), config.text("NATS_URL"))
-    if key not in _connections:
-        _connections[key] = Connection(key[1], _forget)
-    return _connections[key]
+    return connection(config.text("NATS_URL"))
 
 
-def _all() -> list[Any]:
-    return [*_clients.values(), *_connections.values()]
-
-
-def _forget(closed: Any) -> None:
-    kept: Any
-    for kept in (_clients, _connections):
-        for key in [key for key, value in kept.items() if value is closed]:
-            del kept[key]
+def _forget(closed: Client) -> None:
+    for key in [key for key, value in _clients.items() if value is closed]:
+        del _clients[key]
 
 
 def check_settings() -> None:
@@ -66,7 +49,7 @@ def check_settings() -> None:
 
 def flush(seconds: float) -> None:
     """Wait until the servers have all that this process has sent, for so long at most."""
-    for each in _all():
+    for each in list(_clients.values()):
         try:
             each.flush(seconds)
         except Unavailable:
@@ -75,12 +58,12 @@ def flush(seconds: float) -> None:
 
 def connected() -> bool:
     """Say whether every connection of this process is there."""
-    return all(each.connected for each in _all())
+    return all(each.connected for each in list(_clients.values()))
 
 
 def reconnections() -> int:
     """Return how often connections of this process were lost and made again."""
-    return sum(max(0, each.reconnections) for each in _all())
+    return sum(max(0, each.reconnections) for each in list(_clients.values()))
 
 
 def check() -> None:

@@ -19,6 +19,7 @@ from eventlet.event import Event
 from chassis.errors import InvalidInput, Unavailable
 from chassis.nats import protocol
 from chassis.nats.protocol import Message
+from chassis.nats.requests import Requests
 from chassis.nats.servers import Pool, Record, Servers
 from chassis.nats.session import Session
 
@@ -61,6 +62,8 @@ class Client:
         self._session: Session | None = None
         self._subscriptions: dict[int, Subscription] = {}
         self._left: dict[int, Subscription] = {}  # of which something may still be on its way
+        self._watchers: set[Callable[[], None]] = set()
+        self._requests = Requests(self.new_inbox(), self._send, self.subscribe)
         self._sids = itertools.count(1)
         self._there: Event = Event()
         self._closing = False
@@ -73,11 +76,29 @@ class Client:
         return self._session is not None and not self._session.over
 
     def publish(
-        self, subject: str, body: bytes, reply: str = "", headers: dict[str, str] | None = None
+        self,
+        subject: str,
+        body: bytes,
+        reply: str = "",
+        headers: dict[str, str] | None = None,
+        head: bytes = b"",
     ) -> None:
-        """Send a message at most once; raise Unavailable while no server is there."""
-        head = protocol.head_of(headers) if headers else b""
+        """Send a message at most once; raise Unavailable while no server is there.
+
+        Its headers may be given as they are sent, in ``head``.
+        """
+        head = protocol.head_of(headers) if headers else head
         self._send(subject, body, reply, head)
+
+    def request(self, subject: str, body: bytes, seconds: float, head: bytes = b"") -> Message:
+        """Ask, and return the reply; its status may be NO_RESPONDERS. Raise Unavailable."""
+        return self._requests.ask(subject, body, seconds, head)
+
+    def gather(
+        self, subject: str, body: bytes, seconds: float, is_last: Callable[[Message], bool]
+    ) -> list[Message]:
+        """Ask, and return all replies up to the last one; raise Unavailable."""
+        return self._requests.gather(subject, body, seconds, is_last)
 
     def forward(self, message: Message) -> None:
         """Send a message again as it came, to somebody else who listens there."""
@@ -102,6 +123,14 @@ class Client:
 
     def _drop(self, sid: int) -> None:
         self._left.pop(sid, None)
+
+    def watch(self, made: Callable[[], None]) -> None:
+        """Call back whenever the connection was made anew: the callback must not block."""
+        self._watchers.add(made)
+
+    def unwatch(self, made: Callable[[], None]) -> None:
+        """Call back no more."""
+        self._watchers.discard(made)
 
     def new_inbox(self) -> str:
         """Return a subject that nobody else listens to."""
@@ -132,6 +161,7 @@ class Client:
         if self._session is not None:
             self._session.end(ConnectionError("closed"))
             self._session = None
+        hubs.get_hub().schedule_call_global(0, self._requests.lose)
 
     def _send(self, subject: str, body: bytes, reply: str, head: bytes) -> None:
         session = self._current()
@@ -183,6 +213,7 @@ class Client:
             except (Exception, eventlet.Timeout) as error:
                 why = error if isinstance(error, Exception) else TimeoutError("no answer")
             self._session = None
+            hubs.get_hub().schedule_call_global(0, self._requests.lose)
             if self._there.ready():
                 self._there = Event()
             self._record.note(why, connected=False)
@@ -203,6 +234,8 @@ class Client:
         self._look()
         self._record.over()
         self._there.send(None)
+        for made in list(self._watchers):
+            made()
         return session
 
     def _learn(self, session: Session) -> None:

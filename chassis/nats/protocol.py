@@ -128,6 +128,13 @@ def head_of(headers: dict[str, str]) -> bytes:
     return "\r\n".join([_VERSION, *lines, "\r\n"]).encode()
 
 
+def headers_of(head: bytes) -> dict[str, str]:
+    """Read headers."""
+    lines = head.decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name: value.strip() for name, _, value in pairs}
+
+
 def subscription(subject: str, queue: str, sid: int) -> bytes:
     """Write that we listen to a subject."""
     return f"SUB {subject} {queue} {sid}\r\n".encode()

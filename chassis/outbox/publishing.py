@@ -99,6 +99,9 @@ class Publishing:
         queues: dict[str, list[Row[Any]]] = defaultdict(list)
         for row in rows:
             queues[row.subject].append(row)
+        if len(queues) == 1:
+            self._publish_queue(list(rows), batch)
+            return
         pool = eventlet.GreenPool(SUBJECTS_AT_ONCE)
         for queue in queues.values():
             pool.spawn_n(self._publish_queue, queue, batch)

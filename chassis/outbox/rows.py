@@ -59,8 +59,8 @@ class OutboxRows:
 
         Leaves out the rows of the subjects to be skipped.
         """
-        with Session(self._engine) as session, each_statement_alone(session):
-            return session.execute(self._claim, {"skipped": sorted(skipped)}).all()
+        with Session(self._engine) as session, each_statement_alone(session) as connection:
+            return connection.execute(self._claim, {"skipped": sorted(skipped)}).all()
 
     def finish(self, published: list[int], release: bool) -> bool:
         """Delete what is published; give the lease back, or keep it for the next rows.
@@ -69,8 +69,8 @@ class OutboxRows:
         found it taken before, and then the row is one of these.
         """
         values = {"published": published, "release": release}
-        with Session(self._engine) as session, each_statement_alone(session):
-            return bool(session.scalar(self._finish, values))
+        with Session(self._engine) as session, each_statement_alone(session) as connection:
+            return bool(connection.scalar(self._finish, values))
 
     def backlog(self) -> tuple[int, float]:
         """Return how many rows there are, BACKLOG_ROWS at most, and the oldest one's age."""

@@ -1,19 +1,25 @@
 """What a durable consumer of a stream is given: pulling messages, and acknowledging them."""
 
-import json
 import logging
-from typing import Any, NamedTuple
+from collections import deque
+from typing import NamedTuple
 
-from eventlet.queue import Empty, LightQueue
+import msgspec
+from eventlet import hubs
 
+from chassis.arrival import Arrival
 from chassis.errors import Unavailable
+from chassis.nats import Message
 from chassis.nats import streams as connection
+from chassis.streams import api
 
 log = logging.getLogger(__name__)
 
 _PULL_SECONDS = 5.0
 _PULL_MESSAGES = 1000
 _HEARTBEAT_SECONDS = 2.0
+_SKIP_SECONDS = 1.0
+_HEARTBEAT, _TIMED_OUT = b"100", b"408"
 
 
 class Place(NamedTuple):
@@ -31,22 +37,23 @@ class PullEnded(Exception):
 class Pull:
     """A pull on a durable consumer that notices when it has fallen silent.
 
-    nats-py's own pull subscription (2.16) can wait for ever after the server was restarted; this
-    ends when the connection was made anew, and when two of the heartbeats that it asks for are
+    It ends when the connection was made anew, and when two of the heartbeats that it asks for are
     missing.
     """
 
     def __init__(self, stream: str, durable: str) -> None:
         self._connection = connection()
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._consumer = f"{stream}.{durable}"
         self._inbox = self._connection.new_inbox()
-        self._arrived: LightQueue = LightQueue()
-        self._subscription = self._connection.subscribe(self._inbox, self._arrived.put_nowait)
+        self._arrived: deque[Message | None] = deque()
+        self._awaited: Arrival | None = None
+        self._subscription = self._connection.subscribe(self._inbox, self._put)
         self._reconnections = self._connection.reconnections
         self._connection.watch(self.wake)
         self._left = 0  # how many messages the server still may send of those asked for
+        self._may_skip = True
 
-    def next(self) -> Any:
+    def next(self) -> Message | None:
         """Return the next message, or None when there is none for now.
 
         Raises PullEnded, and Unavailable when NATS is away.
@@ -55,34 +62,69 @@ class Pull:
             raise PullEnded("the connection was made anew")
         if not self._left:
             self._ask()
-        try:
-            message = self._arrived.get(timeout=2 * _HEARTBEAT_SECONDS + 0.5)
-        except Empty:
-            raise PullEnded("no heartbeat") from None
+        if not self._arrived:
+            self._wait()
+        message = self._arrived.popleft()
         if message is None:
             return None
-        status = (message.headers or {}).get("Status")
-        if status is None:
+        status = message.status
+        if not status:
             self._left -= 1
             return message
-        if status == "408":  # asked for long enough and nothing came: ask again
+        if status == _TIMED_OUT:  # asked for long enough and nothing came: ask again
             self._left = 0
-        elif status != "100":  # neither a heartbeat
-            raise PullEnded(f"status {status}")
+        elif status != _HEARTBEAT:  # neither a heartbeat
+            raise PullEnded(f"status {status.decode()}")
         return None
+
+    def skip(self, sequence: int) -> bool:
+        """Let the consumer go on after a sequence, and nothing up to it be given out.
+
+        For who holds the one message that is given out, and is done with all from it on, up to
+        this one. Return False where that is not known to have happened: then acknowledge.
+        """
+        if not self._may_skip or not self._is_undisturbed():
+            return False
+        try:
+            api.ask(f"CONSUMER.RESET.{self._consumer}", {"seq": sequence + 1}, _SKIP_SECONDS)
+        except (Unavailable, api.Refused) as error:
+            self._may_skip = False  # NATS is too old (2.14 has it), or does not let us
+            log.debug("messages are acknowledged one by one: %s", error)
+        return self._may_skip
+
+    def _is_undisturbed(self) -> bool:
+        # Else the stream may be another one, in which these sequences are other messages.
+        said = (message is not None and message.status == _HEARTBEAT for message in self._arrived)
+        return self._connection.reconnections == self._reconnections and all(said)
 
     def wake(self) -> None:
         """Make ``next`` return."""
-        self._arrived.put_nowait(None)
+        self._put(None)
 
     def close(self) -> None:
         """Stop listening, and give back what has arrived meanwhile."""
         self._connection.unwatch(self.wake)
         self._subscription.unsubscribe()
-        while not self._arrived.empty():
-            message = self._arrived.get_nowait()
+        while self._arrived:
+            message = self._arrived.popleft()
             if message is not None and message.reply.startswith("$JS.ACK."):
                 acknowledge(message, b"-NAK")
+
+    def _put(self, message: Message | None) -> None:
+        self._arrived.append(message)
+        if self._awaited is not None:
+            self._awaited.bring(True)
+
+    def _wait(self) -> None:
+        arrival = self._awaited = Arrival()
+        silence = 2 * _HEARTBEAT_SECONDS + 0.5
+        timer = hubs.get_hub().schedule_call_global(silence, arrival.bring, False)
+        try:
+            if not arrival.wait():
+                raise PullEnded("no heartbeat")
+        finally:
+            timer.cancel()
+            self._awaited = None
 
     def _ask(self) -> None:
         request = {
@@ -90,11 +132,12 @@ class Pull:
             "expires": int(_PULL_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
-        self._connection.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
+        where = f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer}"
+        self._connection.publish(where, msgspec.json.encode(request), reply=self._inbox)
         self._left = _PULL_MESSAGES
 
 
-def acknowledge(message: Any, word: bytes) -> None:
+def acknowledge(message: Message, word: bytes) -> None:
     """Say what became of a message (``+ACK``, ``-NAK``, ``+WPI``, ``+TERM``); NATS ADR-13."""
     say(message.reply, word)
 
@@ -107,7 +150,7 @@ def say(reply: str, word: bytes) -> None:
         log.debug("an acknowledgement was not sent: the message will come again")
 
 
-def place(message: Any) -> Place:
+def place(message: Message) -> Place:
     """Read what a message's reply subject says of it.
 
     ``$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>``, or

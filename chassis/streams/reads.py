@@ -1,29 +1,38 @@
 """Reading back what a stream holds: one subject's latest messages, and what was delivered."""
 
-import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from time import monotonic
+from typing import Any, TypeVar
 
-import nats.js.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
+import msgspec
 
 from chassis.errors import Unavailable
+from chassis.nats import Message
 from chassis.nats import streams as connection
+from chassis.nats.protocol import headers_of
+from chassis.streams import api
+
+T = TypeVar("T")
 
 _NO_MESSAGE_API_CODE = 10037
 _SUBJECTS_A_PAGE = 100_000  # the server's
+_ENDS = (b"204", b"404")  # the end of what was asked for, or nothing at all
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stored:
     """A message and its place in the stream."""
 
     sequence: int
     body: bytes
-    headers: Mapping[str, str]  # the publisher's, and the server's
+    head: bytes
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The publisher's, and the server's."""
+        return headers_of(self.head)
 
     @property
     def subject(self) -> str:
@@ -41,7 +50,7 @@ def last_of(stream: str, subject: str, count: int, timeout: float) -> list[Store
 
     Fewer than ``count`` are all that there are. Raises Unavailable.
     """
-    return _call(lambda client: _last_of(client, stream, subject, count), timeout)
+    return _available(lambda: _last_of(stream, subject, count, monotonic() + timeout))
 
 
 def after(stream: str, sequence: int, count: int, timeout: float) -> list[Stored]:
@@ -49,35 +58,29 @@ def after(stream: str, sequence: int, count: int, timeout: float) -> list[Stored
 
     Raises Unavailable.
     """
-
-    async def ask(client: Client) -> list[Stored]:
-        found, _ = await _read(client, stream, f"{stream}.>", sequence + 1, count)
-        return found
-
-    return _call(ask, timeout)
+    found, _ = _read(stream, f"{stream}.>", sequence + 1, count, monotonic() + timeout)
+    return found
 
 
 def last_sequence(stream: str, timeout: float) -> int:
     """Return the sequence of a stream's last message. Raises Unavailable."""
-
-    async def ask(client: Client) -> int:
-        info = await _ask(client, f"STREAM.INFO.{stream}", {})
-        return int(info["state"]["last_seq"])
-
-    return _call(ask, timeout)
+    info = _available(lambda: api.ask(f"STREAM.INFO.{stream}", {}, timeout))
+    return int(info["state"]["last_seq"])
 
 
 def exists(stream: str, timeout: float) -> bool:
     """Tell whether there is such a stream; raise Unavailable."""
 
-    async def ask(client: Client) -> bool:
+    def ask() -> bool:
         try:
-            await _ask(client, f"STREAM.INFO.{stream}", {})
-        except nats.js.errors.NotFoundError:
+            api.ask(f"STREAM.INFO.{stream}", {}, timeout)
+        except api.Refused as error:
+            if error.status != api.NOT_FOUND:
+                raise
             return False
         return True
 
-    return _call(ask, timeout)
+    return _available(ask)
 
 
 def backlog(stream: str, durable: str, timeout: float) -> tuple[int, int, int]:
@@ -85,12 +88,10 @@ def backlog(stream: str, durable: str, timeout: float) -> tuple[int, int, int]:
 
     Raises Unavailable.
     """
-
-    async def ask(client: Client) -> tuple[int, int, int]:
-        info = await client.jetstream(timeout=timeout).consumer_info(stream, durable)
-        return info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0
-
-    return _call(ask, timeout)
+    info = _consumer(stream, durable, timeout)
+    numbers = ("num_pending", "num_ack_pending", "num_redelivered")
+    pending, in_hand, redelivered = (int(info.get(number, 0)) for number in numbers)
+    return pending, in_hand, redelivered
 
 
 def has_handled(stream: str, durable: str, sequence: int, timeout: float) -> bool:
@@ -98,48 +99,49 @@ def has_handled(stream: str, durable: str, sequence: int, timeout: float) -> boo
 
     Where the last ones were deleted, it is done when nothing is left. Raises Unavailable.
     """
-
-    async def ask(client: Client) -> bool:
-        info = await client.jetstream(timeout=timeout).consumer_info(stream, durable)
-        floor = info.ack_floor.stream_seq if info.ack_floor else 0
-        return floor >= sequence or not (info.num_pending or info.num_ack_pending)
-
-    return bool(_call(ask, timeout))
+    info = _consumer(stream, durable, timeout)
+    floor = int(info.get("ack_floor", {}).get("stream_seq", 0))
+    return floor >= sequence or not (info.get("num_pending") or info.get("num_ack_pending"))
 
 
 def subjects(stream: str, timeout: float) -> list[str]:
     """Return every subject that a stream has a message of, by name. Raises Unavailable."""
-
-    async def ask(client: Client) -> list[str]:
-        found: list[str] = []
-        while True:
-            wanted = {"subjects_filter": ">", "offset": len(found)}
-            info = await _ask(client, f"STREAM.INFO.{stream}", wanted)
-            page = info["state"].get("subjects") or {}
-            found += page
-            if len(page) < _SUBJECTS_A_PAGE:
-                return sorted(found)
-
-    return _call(ask, timeout)
+    found: list[str] = []
+    end = monotonic() + timeout
+    while True:
+        page = _available(partial(_subjects, stream, len(found), end))
+        found += page
+        if len(page) < _SUBJECTS_A_PAGE:
+            return sorted(found)
 
 
-def _call(work: Any, timeout: float) -> Any:
+def _subjects(stream: str, offset: int, end: float) -> list[str]:
+    wanted = {"subjects_filter": ">", "offset": offset}
+    info = api.ask(f"STREAM.INFO.{stream}", wanted, end - monotonic())
+    return list(info["state"].get("subjects") or {})
+
+
+def _consumer(stream: str, durable: str, timeout: float) -> dict[str, Any]:
+    return _available(lambda: api.ask(f"CONSUMER.INFO.{stream}.{durable}", {}, timeout))
+
+
+def _available(ask: Callable[[], T]) -> T:
     try:
-        return connection().call(work, timeout)
-    except nats.js.errors.APIError as error:
-        raise Unavailable("stream_unavailable", "The event log could not be read.") from error
+        return ask()
+    except api.Refused as error:
+        raise api.unavailable("could not be read") from error
 
 
-async def _last_of(client: Client, stream: str, subject: str, count: int) -> list[Stored]:
+def _last_of(stream: str, subject: str, count: int, end: float) -> list[Stored]:
     # The stream's leader says where the subject ends; what follows may be answered by a replica
     # that lags behind (NATS ADR-31).
-    last = await _last(client, stream, subject)
+    last = _last(stream, subject, end)
     if last == 0:
         return []
-    start = await _start(client, stream, subject, count, last)
+    start = _start(stream, subject, count, last, end)
     found: list[Stored] = []
     while not found or found[-1].sequence < last:
-        page, _ = await _read(client, stream, subject, start, 2 * count)
+        page, _ = _read(stream, subject, start, 2 * count, end)
         if not page:
             raise Unavailable("stream_unavailable", "A replica of the event log lags behind.")
         found += page
@@ -147,22 +149,22 @@ async def _last_of(client: Client, stream: str, subject: str, count: int) -> lis
     return found
 
 
-async def _last(client: Client, stream: str, subject: str) -> int:
+def _last(stream: str, subject: str, end: float) -> int:
     try:
-        answer = await _ask(client, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
-    except nats.js.errors.NotFoundError as error:
-        if error.err_code != _NO_MESSAGE_API_CODE:
+        answer = api.ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, end - monotonic())
+    except api.Refused as error:
+        if error.code != _NO_MESSAGE_API_CODE:
             raise
         return 0
     return int(answer["message"]["seq"])
 
 
-async def _start(client: Client, stream: str, subject: str, count: int, last: int) -> int:
+def _start(stream: str, subject: str, count: int, last: int, end: float) -> int:
     """Find a sequence from which there are ``count`` messages to read, or up to twice as many."""
     low, high = 1, last
     middle = low
     while middle < high:
-        page, rest = await _read(client, stream, subject, middle, 1)
+        page, rest = _read(stream, subject, middle, 1, end)
         if len(page) + rest > 2 * count:
             low = page[0].sequence + 1
         elif middle == 1 or len(page) + rest >= count:
@@ -173,37 +175,19 @@ async def _start(client: Client, stream: str, subject: str, count: int, last: in
     return min(middle, last)
 
 
-async def _read(
-    client: Client, stream: str, subject: str, start: int, most: int
-) -> tuple[list[Stored], int]:
+def _read(stream: str, subject: str, start: int, most: int, end: float) -> tuple[list[Stored], int]:
     """Read a subject from a sequence on; return the messages, and how many more there are."""
-    address = client.new_inbox()
-    found: list[Stored] = []
-    end: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-
-    async def take(message: Msg) -> None:
-        headers = message.headers or {}
-        if "Status" not in headers:
-            found.append(Stored(int(headers["Nats-Sequence"]), message.data, headers))
-        elif not end.done():
-            end.set_result(message)
-
-    subscription = await client.subscribe(address, cb=take)
-    try:
-        wanted = {"seq": start, "next_by_subj": subject, "batch": most}
-        request = json.dumps(wanted).encode()
-        await client.publish(f"$JS.API.DIRECT.GET.{stream}", request, reply=address)
-        headers = (await end).headers or {}
-    finally:
-        await subscription.unsubscribe()
-    if headers["Status"] not in ("204", "404"):  # the end of the batch, or nothing at all
-        raise Unavailable("stream_unavailable", "The event log could not be read.")
-    return found, int(headers.get("Nats-Num-Pending", 0))
+    wanted = msgspec.json.encode({"seq": start, "next_by_subj": subject, "batch": most})
+    where = f"$JS.API.DIRECT.GET.{stream}"
+    *found, last = connection().gather(where, wanted, end - monotonic(), _is_last)
+    if last.status not in _ENDS:
+        raise api.unavailable("could not be read")
+    return [_stored(message) for message in found], int(last.header(b"Nats-Num-Pending") or 0)
 
 
-async def _ask(client: Client, what: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    reply = await client.request(f"$JS.API.{what}", json.dumps(wanted).encode())
-    answer: dict[str, Any] = json.loads(reply.data)
-    if "error" in answer:
-        nats.js.errors.APIError.from_error(answer["error"])
-    return answer
+def _is_last(message: Message) -> bool:
+    return bool(message.status)
+
+
+def _stored(message: Message) -> Stored:
+    return Stored(int(message.header(b"Nats-Sequence")), message.data, message.head)

@@ -3,23 +3,21 @@
 A server that syncs always pays for the disk with each message; here once for them all.
 """
 
-import json
 import logging
 import uuid
 from collections.abc import Sequence
+from time import monotonic
 from typing import NamedTuple
 
-import nats.errors
-import nats.js.errors
-from nats.aio.client import Client
-
 from chassis.errors import ServiceError
+from chassis.nats import Client
 from chassis.nats import streams as connection
+from chassis.streams import api
 
 log = logging.getLogger(__name__)
 
 _MOST_BYTES = 8 * 1024 * 1024
-_NO_LIMIT = 60.0  # of nats-py (2.16), which by itself waits for half a second; callers have limits
+_FLUSH_BYTES = 1024 * 1024  # after which the server shall have it, before there is more
 _allowed: dict[str, int] = {}  # the reconnections before each stream was seen to take batches
 
 
@@ -39,42 +37,41 @@ def publish(stream: str, messages: Sequence[Message], timeout: float) -> bool:
     if sum(len(message.body) for message in messages) > _MOST_BYTES:
         return False
     try:
-        return connection().call(lambda client: _publish(client, stream, messages), timeout)
-    except (ServiceError, nats.js.errors.APIError) as error:
+        return _publish(connection(), stream, messages, monotonic() + timeout)
+    except (ServiceError, api.Refused) as error:
         log.debug("%d messages were not published together: %s", len(messages), error)
         return False
 
 
-async def _publish(client: Client, stream: str, messages: Sequence[Message]) -> bool:
-    if not await _is_allowed(client, stream):
+def _publish(client: Client, stream: str, messages: Sequence[Message], end: float) -> bool:
+    if not _is_allowed(client, stream, end - monotonic()):
         return False
-    batch = uuid.uuid4().hex
-    for number, message in enumerate(messages, 1):
-        headers = {
-            "Nats-Batch-Id": batch,
-            "Nats-Batch-Sequence": str(number),
-            "Nats-Msg-Id": message.message_id,
-        }
-        if number < len(messages):
-            await client.publish(message.subject, message.body, headers=headers)
-            continue
-        headers["Nats-Batch-Commit"] = "1"
-        reply = await client.request(
-            message.subject, message.body, timeout=_NO_LIMIT, headers=headers
-        )
-        answer = json.loads(reply.data)
-        if "error" in answer:
-            log.debug("messages were not published together: %s", answer["error"])
-        return bool(answer.get("count") == len(messages))
-    return True
+    batch, unsure = uuid.uuid4().hex, 0
+    for number, message in enumerate(messages[:-1], 1):
+        client.publish(message.subject, message.body, head=_head(batch, number, message))
+        unsure += len(message.body)
+        if unsure > _FLUSH_BYTES:
+            client.flush(end - monotonic())
+            unsure = 0
+    last = messages[-1]
+    head = _head(batch, len(messages), last, "Nats-Batch-Commit: 1\r\n")
+    answer = api.answer(client.request(last.subject, last.body, end - monotonic(), head))
+    return bool(answer.get("count") == len(messages))
 
 
-async def _is_allowed(client: Client, stream: str) -> bool:
+def _head(batch: str, number: int, message: Message, more: str = "") -> bytes:
+    return (
+        f"NATS/1.0\r\nNats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n"
+        f"Nats-Msg-Id: {message.message_id}\r\n{more}\r\n"
+    ).encode()
+
+
+def _is_allowed(client: Client, stream: str, seconds: float) -> bool:
     """Ask again after each reconnection: an older server would store each message as it comes."""
-    now = connection().reconnections
+    now = client.reconnections
     if _allowed.get(stream) != now:
-        reply = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=_NO_LIMIT)
-        if not json.loads(reply.data).get("config", {}).get("allow_atomic"):
+        info = api.ask(f"STREAM.INFO.{stream}", {}, seconds)
+        if not info.get("config", {}).get("allow_atomic"):
             return False
         _allowed[stream] = now
     return True

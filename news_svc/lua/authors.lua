@@ -8,6 +8,11 @@ local function version_of(author, epoch)
   end
 end
 
+-- Whether all feeds take an author's events when they are read.
+local function is_pulled(author, epoch)
+  return version_of(author, epoch) and redis.call('HGET', 'events:' .. author, 'pulled') == 'by all'
+end
+
 -- By which number the feeds know an author.
 local function number_of(author)
   local number = redis.call('HGET', 'authors', author)

@@ -27,3 +27,15 @@ end
 local function horizon()
   return tonumber(redis.call('HGET', 'news-clock', 'horizon') or nil)
 end
+
+-- Show readers what has been delivered, up to a sequence. Answer 0 if something was lost since it was
+-- recorded, or there is no horizon yet, else 1.
+local function advance(sequence, moment)
+  local epoch = now()
+  local before = horizon()
+  if moment < epoch or not before then
+    return 0
+  end
+  redis.call('HSET', 'news-clock', 'horizon', string.format('%.0f', math.max(before, sequence)))
+  return 1
+end

@@ -3,8 +3,7 @@
 local epoch = now()
 local found = {}
 for _, author in ipairs(ARGV) do
-  if not version_of(author, epoch)
-    or redis.call('HGET', 'events:' .. author, 'pulled') ~= 'by all' then
+  if not is_pulled(author, epoch) then
     table.insert(found, author)
   end
 end

@@ -76,14 +76,17 @@ class FakeFeedStore:
         self._authors.clear()
         self._feeds.clear()
 
-    def record_all(self, published: Sequence[Published], length: int) -> list[int | None]:
+    def record_all(
+        self, published: Sequence[Published], length: int
+    ) -> tuple[list[int | None], set[str]]:
         def attempt(one: Published) -> int | None:
             try:
                 return self.record(one, length)
             except Lost:
                 return None
 
-        return [attempt(one) for one in published]
+        authors = {one.event.author for one in published}
+        return [attempt(one) for one in published], authors - self.pushed(authors)
 
     def record(self, published: Published, length: int, restored: bool = False) -> int:
         if published.sequence <= self._gone.get(published.event.author, 0):
@@ -136,7 +139,11 @@ class FakeFeedStore:
         known.pulled = "all"
 
     def deliver(
-        self, recorded: Sequence[tuple[Published, int]], followers: Sequence[str], length: int
+        self,
+        recorded: Sequence[tuple[Published, int]],
+        followers: Sequence[str],
+        length: int,
+        seen: tuple[int, int] = (0, 0),
     ) -> None:
         for follower in followers:
             feed = self._feeds.get(follower)
@@ -144,6 +151,8 @@ class FakeFeedStore:
                 if feed and feed.begun <= moment:
                     feed.events[published.id] = published
                     _cut(feed.events, length)
+        if any(seen):
+            self.advance(*seen)
 
     def begin(self, username: str) -> int:
         if self._horizon is None:

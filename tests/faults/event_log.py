@@ -108,8 +108,8 @@ class EventLog(NatsServer):
 
         async def look(js: Any) -> bool:
             consumer = await js.consumer_info(STREAM, "news")
-            delivered = consumer.delivered.consumer_seq > 0
-            return bool(delivered and not consumer.num_pending and not consumer.num_ack_pending)
+            last = (await js.stream_info(STREAM)).state.last_seq
+            return consumer.delivered.stream_seq >= last and not consumer.num_ack_pending
 
         return self.operate(look)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -118,14 +117,14 @@ def test_a_hundred_links_a_second_reach_a_thousand_followers_each(apart: ApartSy
 def test_a_hundred_thousand_followers_are_no_storm(apart: ApartSystem) -> None:
     """A19: an event in work is not given again, however long it takes."""
     author, crowd = an_author(apart, 100_000)
-    before, alive = deliveries(apart), pids(apart)
+    before, alive = Lag.of(apart), pids(apart)
     count = 30
     for number in range(count):
         author.add_link(f"https://example.org/{number}")
     last = person(apart.url, crowd.names[-1])
     print(f"\n{count} links seen by 100,000 after {until_told(last, count, 300):.1f} s")
     assert crowd.each_told(count)
-    assert deliveries(apart) - before == count
+    assert Lag.of(apart).since(before).count == count
     assert pids(apart) == alive
 
 
@@ -202,12 +201,3 @@ class Lag:
 def resident(system: ApartSystem) -> dict[str, float]:
     """Return the memory of each part, in MiB."""
     return {name: part.memory_info().rss // 2**20 for name, part in parts(system).items()}
-
-
-def deliveries(system: ApartSystem) -> int:
-    """Return how many messages the consumer was given, those given again among them."""
-
-    async def ask(js: Any) -> int:
-        return int((await js.consumer_info(STREAM, "news")).delivered.consumer_seq)
-
-    return system.log.operate(ask)

@@ -14,7 +14,7 @@ from nameko import config
 
 from chassis import nats, streams
 from chassis.events import Event
-from chassis.streams import deliveries
+from chassis.streams import api, deliveries, reads
 from embedded import ports
 from embedded.nats import NatsServer
 from tests.processes import ServiceProcess, until
@@ -105,13 +105,7 @@ def waited(consumer: ServiceProcess) -> int:
 
 
 def dead_letters() -> list[Any]:
-    async def read(client: Any) -> list[Any]:
-        js = client.jetstream()
-        info = await js.stream_info("dead-letters")
-        sequences = range(info.state.first_seq, info.state.last_seq + 1)
-        return [(await js.get_msg("dead-letters", sequence)).data for sequence in sequences]
-
-    return nats.streams().call(read, 5)
+    return [one.body for one in reads.after("dead-letters", 0, 1000, 5)]
 
 
 def test_events_arrive_in_order_with_their_sequence(
@@ -346,3 +340,67 @@ def test_pull_goes_on_when_it_has_had_all_that_it_asked_for(
             deliveries.acknowledge(message, b"+ACK")
     pull.close()
     assert sequences == list(range(sequences[0], sequences[0] + 11))
+
+
+def next_of(pull: deliveries.Pull) -> nats.Message:
+    """Return the next message, whatever says in between that the server lives."""
+    return until(pull.next)
+
+
+def test_what_is_skipped_is_not_given_out_and_what_follows_is(settings: dict[str, Any]) -> None:
+    first = publish(0)
+    publish_many(*["plain"] * 20)
+    until(lambda: reads.last_sequence(STREAM, 2) == first + 20)
+    streams.ensure_consumer(STREAM, "pull", 2.5, timeout=2)
+    pull, other = deliveries.Pull(STREAM, "pull"), deliveries.Pull(STREAM, "pull")
+    assert deliveries.place(next_of(pull)).sequence == first
+    assert pull.skip(first + 14)
+    following = next_of(pull)
+    assert deliveries.place(following) == (first + 15, 1, 5)
+    assert reads.backlog(STREAM, "pull", 2) == (5, 1, 0)  # still one at a time
+    deliveries.acknowledge(following, b"+ACK")
+    assert deliveries.place(next_of(pull)).sequence == first + 16
+    assert pull.skip(first + 20)  # the last
+    until(lambda: reads.has_handled(STREAM, "pull", first + 20, 2))
+    assert publish(1) == first + 21
+    assert deliveries.place(next_of(pull)).sequence == first + 21
+    for each in (pull, other):
+        each.close()
+
+
+def test_nothing_is_skipped_after_the_connection_was_made_anew(
+    settings: dict[str, Any], server: NatsServer
+) -> None:
+    """The stream may be an older copy, in which the same sequences are other events."""
+    first = publish(0)
+    publish_many(*["plain"] * 20)
+    streams.ensure_consumer(STREAM, "pull", 2.5, timeout=2)
+    pull = deliveries.Pull(STREAM, "pull")
+    next_of(pull)
+    server.stop()
+    server.start()
+    assert nats.streams().wait_connected(5)
+    assert not pull.skip(first + 14)
+    pull.close()
+
+
+def test_who_may_not_skip_is_told_and_does_not_ask_again(settings: dict[str, Any]) -> None:
+    publish(0)
+    pull = deliveries.Pull(STREAM, "nobody")
+    assert not pull.skip(1)
+    streams.ensure_consumer(STREAM, "nobody", 2.5, timeout=2)
+    assert not pull.skip(1)
+    pull.close()
+
+
+def test_batches_are_given_out_by_their_first_message(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    publish(0)
+    publish_many(*["plain"] * 600)
+    consume("BatchConsumer")
+    until(lambda: len(numbers(written)) == 601)
+    last = reads.last_sequence(STREAM, 2)
+    until(lambda: reads.has_handled(STREAM, "test", last, 2))
+    assert reads.backlog(STREAM, "test", 2) == (0, 0, 0)
+    assert api.ask(f"CONSUMER.INFO.{STREAM}.test", {}, 2)["delivered"]["consumer_seq"] < 10

@@ -128,3 +128,44 @@ def test_frozen_server_is_noticed_and_another_one_is_taken(
     finally:
         client.close(1)
         other.stop()
+
+
+def test_request_is_answered_by_one_who_listens_or_by_nats(client: Client) -> None:
+    client.subscribe("double", lambda asked: client.publish(asked.reply, 2 * asked.data))
+    assert client.request("double", b"ab", 5).data == b"abab"
+    assert client.request("nobody", b"", 5).status == nats.NO_RESPONDERS
+
+
+def test_request_without_an_answer_ends_in_time(client: Client) -> None:
+    client.subscribe("silent", lambda asked: None)
+    with pytest.raises(Unavailable):
+        client.request("silent", b"", 0.05)
+    assert client.request("nobody", b"", 5).status == nats.NO_RESPONDERS
+
+
+def test_request_ends_with_its_connection(client: Client, server: NatsServer) -> None:
+    asked: list[bytes] = []
+    client.subscribe("silent", lambda message: asked.append(message.data))
+    waiting = eventlet.spawn(client.request, "silent", b"?", 3600)
+    soon("?", asked)
+    server.stop()
+    with eventlet.Timeout(10), pytest.raises(Unavailable):
+        waiting.wait()
+
+
+def test_many_replies_are_gathered_up_to_the_last(client: Client) -> None:
+    def answer(asked: Message) -> None:
+        for number in range(300):
+            client.publish(asked.reply, b"%d" % number)
+
+    client.subscribe("count", answer)
+    found = client.gather("count", b"", 5, lambda message: message.data == b"299")
+    assert [int(message.data) for message in found] == list(range(300))
+
+
+def test_who_watches_is_told_of_each_new_connection(client: Client, server: NatsServer) -> None:
+    told: list[bytes] = []
+    client.watch(lambda: told.append(b"made"))
+    server.stop()
+    server.start()
+    soon("made", told)

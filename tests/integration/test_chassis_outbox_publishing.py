@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import nats.js.api
 import pytest
 from nameko import config
 
@@ -15,7 +14,7 @@ from chassis import nats as connections
 from chassis import streams
 from chassis.events import Event
 from chassis.outbox.publishing import Publishing
-from chassis.streams import reads, together
+from chassis.streams import api, reads, together
 from embedded import ports
 from embedded.nats import NatsServer
 from tests.processes import until
@@ -40,7 +39,7 @@ def stream(server: NatsServer) -> Iterator[str]:
     config.update({"NATS_URL": server.url, "STREAM_REPLICAS": 1})
     until(lambda: streams.publish(STREAM, f"{STREAM}.first", b"{}", "first", timeout=2))
     yield STREAM
-    connections.streams().call(lambda client: client.jetstream().delete_stream(STREAM), 5)
+    api.ask(f"STREAM.DELETE.{STREAM}", {}, 5)
     together._allowed.clear()
 
 
@@ -102,14 +101,10 @@ def test_events_of_which_some_are_stored_are_published_one_by_one_and_each_is_th
 
 
 def test_stream_that_takes_no_batches_is_given_one_event_after_the_other() -> None:
-    async def refuse_batches(client: Any) -> None:
-        js = client.jetstream()
-        await js.delete_stream(STREAM)
-        plain = nats.js.api.StreamConfig(STREAM, subjects=[f"{STREAM}.>"], allow_direct=True)
-        await js.add_stream(plain)
-        await js.publish(f"{STREAM}.first", b"{}")
-
-    connections.streams().call(refuse_batches, 5)
+    api.ask(f"STREAM.DELETE.{STREAM}", {}, 5)
+    plain = {"name": STREAM, "subjects": [f"{STREAM}.>"], "allow_direct": True}
+    api.ask(f"STREAM.CREATE.{STREAM}", plain, 5)
+    streams.publish(STREAM, f"{STREAM}.first", b"{}", "first", timeout=2)
     single: list[int] = []
     assert publish(rows(20), single) == list(range(20))
     assert sorted(numbers()) == list(range(20))

@@ -172,7 +172,7 @@ def test_event_on_its_way_is_not_read_half(feeds):
 def test_batch_is_seen_when_all_of_it_is_delivered(feeds):
     publish(feeds, "ann", 1, 1)
     batch = [a_published("cat", 1, 2), a_published("ann", 2, 3), a_published("cat", 2, 4)]
-    moments = feeds.record_all(batch, LENGTH)
+    moments, _ = feeds.record_all(batch, LENGTH)
     recorded = list(zip(batch, moments, strict=True))
     feeds.deliver([recorded[0], recorded[2]], ["bob"], LENGTH)
     assert versions(read(feeds)) == ["ann 1"]
@@ -184,11 +184,22 @@ def test_batch_is_seen_when_all_of_it_is_delivered(feeds):
     assert versions(read(feeds)) == ["cat 1", "ann 2", "cat 2"]
 
 
+def test_what_is_delivered_last_is_seen_at_once(feeds):
+    publish(feeds, "ann", 1, 1)
+    event = a_published("ann", 2, 2)
+    moment = feeds.record(event, LENGTH)
+    feeds.deliver([(event, moment)], ["bob"], LENGTH, (2, moment))
+    assert versions(read(feeds)) == ["ann 1", "ann 2"]
+    feeds.forget()
+    with pytest.raises(Lost):
+        feeds.deliver([(event, moment)], ["bob"], LENGTH, (2, moment))
+
+
 def test_batch_tells_which_events_lack_what_came_before(feeds):
     publish(feeds, "ann", 1, 1)
     batch = [a_published("ann", version, version) for version in (2, 4, 5)]
     batch += [a_published("eve", 1, 6), a_published("ann", 1, 7)]
-    known, *lost, duplicate = feeds.record_all(batch, LENGTH)
+    (known, *lost, duplicate), _ = feeds.record_all(batch, LENGTH)
     assert (lost, duplicate) == ([None] * 3, 0)
     assert known
 
@@ -411,6 +422,7 @@ def test_marked_feed_takes_events_in_when_it_is_read(feeds):
     publish(feeds, "cat", 1, 2)
     pulled(feeds, "ann", "bob")
     assert feeds.pushed(["ann", "cat"]) == {"cat"}
+    assert feeds.record_all([a_published("ann", 1, 1), a_published("cat", 1, 2)], 9)[1] == {"ann"}
     record(feeds, "ann", 2, 3)
     assert versions(read(feeds)) == ["ann 1", "cat 1", "ann 2"]
     publish(feeds, "cat", 2, 4)

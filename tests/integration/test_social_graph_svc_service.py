@@ -8,8 +8,8 @@ from nameko import config
 from nameko.cli.utils.config import load_config
 from nameko.standalone.rpc import ClusterRpcClient
 
-from chassis import nats
 from chassis.errors import AlreadyExists, Unavailable
+from chassis.streams import reads
 from embedded import ports
 from tests.integration import pgbouncer, service_database
 from tests.processes import ROOT, ServiceProcess, until
@@ -51,13 +51,9 @@ def running(nats_url, folder, **settings):
 def events_of(follower, last):
     """Return the events of one follower as soon as that version is the last."""
 
-    async def read(client):
-        puller = await client.jetstream().pull_subscribe(f"follow-events.{follower}")
-        messages = await puller.fetch(100, timeout=0.2)
-        return [json.loads(message.data) for message in messages]
-
     def complete():
-        events = nats.streams().call(read, 5)
+        stored = reads.last_of("follow-events", f"follow-events.{follower}", 100, 5)
+        events = [json.loads(one.body) for one in stored]
         return events if events[-1]["data"]["version"] == last else None
 
     return until(complete)

@@ -25,14 +25,17 @@ class Arrival:
         if self._brought is not _NOTHING:
             return
         self._brought = what
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
         hub = hubs.get_hub()
         if greenlet.getcurrent() is hub.greenlet:
+            self._resume()
+        elif self._thread is not None:
+            hub.schedule_call_global(0, self._resume)
+
+    def _resume(self) -> None:
+        # Only out of this wait: the thread may have left it meanwhile.
+        thread, self._thread = self._thread, None
+        if thread is not None:
             thread.switch()
-        else:
-            hub.schedule_call_global(0, thread.switch)
 
     def wait(self) -> Any:
         """Return what is brought."""
