@@ -52,16 +52,17 @@ work. In a Valkey cluster, the keys that one script touches would need to live o
 
 import json
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
 from chassis import errors
-from chassis.redis import may_pass
+from chassis.redis import Script, may_pass
 from news_svc.domain import Event, EventType, NewsQuery, Page, Published
 
 _log = logging.getLogger(__name__)
@@ -88,6 +89,9 @@ _PARTS = {
 IDLE_SECONDS = 30 * 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+Body = tuple[int, EventType, str, str, int]  # version, type, URL, title, microseconds since 1970
+_ROWS = msgspec.json.Decoder(list[tuple[int, str, Body]])
 
 
 class Lost(Exception):
@@ -249,13 +253,13 @@ class FeedStore:
         found = self._run("read", length, *asked, self._idle_seconds)
         if found is None:
             raise Lost(query.username)
-        rows = zip(found[::3], found[1::3], found[2::3], strict=True)
-        return Page.of(query, [(int(place), _event(author, body)) for place, author, body in rows])
+        rows = _ROWS.decode(found)
+        return Page.of(query, [(place, _event(author, body)) for place, author, body in rows])
 
     def _run(self, name: str, *arguments: str | int) -> Any:
         """Run a script of ``lua/``; raise Unavailable while Valkey is away or full."""
         try:
-            return self._scripts[name](args=arguments)
+            return self._scripts[name](*arguments)
         except RedisError as error:
             if not may_pass(error):
                 raise
@@ -263,10 +267,10 @@ class FeedStore:
             raise errors.Unavailable("feeds_unavailable", "The news are away for now.") from None
 
 
-def _script(client: Redis, name: str) -> Callable[..., Any]:
+def _script(client: Redis, name: str) -> Script:
     parts = ("clock", *_PARTS[name], name)
     texts = ((files(__package__) / "lua" / f"{part}.lua").read_text() for part in parts)
-    return client.register_script("\n".join(texts))
+    return Script(client, "\n".join(texts))
 
 
 def _row(published: Published) -> tuple[str | int, ...]:
@@ -280,6 +284,6 @@ def _body(published: Published) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-def _event(author: str, body: str) -> Event:
-    _version, kind, url, title, time = json.loads(body)
-    return Event(EventType(kind), author, url, title, _EPOCH + time * _MICROSECOND)
+def _event(author: str, body: Body) -> Event:
+    _version, kind, url, title, time = body
+    return Event(kind, author, url, title, _EPOCH + timedelta(microseconds=time))

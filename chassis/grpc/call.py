@@ -13,7 +13,7 @@ from nameko_grpc.errors import GrpcError
 from nameko_grpc.headers import HeaderManager, quote_encode
 
 from chassis.grpc import framing, traffic
-from chassis.grpc.sender import RawHeaders
+from chassis.grpc.http2 import RawHeaders
 from chassis.grpc.statuses import trailers_of
 
 if TYPE_CHECKING:

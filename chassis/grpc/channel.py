@@ -15,7 +15,7 @@ from eventlet.green import socket
 
 from chassis.grpc import framing
 from chassis.grpc.client_connection import ClientConnection, NotProcessed
-from chassis.grpc.sender import RawHeaders
+from chassis.grpc.http2 import RawHeaders
 from chassis.grpc.statuses import away, timed_out
 from chassis.tls import Tls, reason
 

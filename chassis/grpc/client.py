@@ -19,7 +19,7 @@ from chassis import config
 from chassis.calls import PeerCalls
 from chassis.grpc import statuses
 from chassis.grpc.channel import Channel
-from chassis.grpc.sender import RawHeaders
+from chassis.grpc.http2 import RawHeaders
 from chassis.tls import Tls
 from chassis.workers import DEADLINE
 

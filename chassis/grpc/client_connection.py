@@ -4,15 +4,12 @@ from typing import Any
 
 from eventlet import hubs
 from eventlet.event import Event
-from h2.errors import ErrorCodes
-from h2.exceptions import NoAvailableStreamIDError, ProtocolError, TooManyStreamsError
-from h2.settings import SettingCodes
 from nameko_grpc.errors import GrpcError
 from nameko_grpc.headers import HeaderManager
 
 from chassis.grpc import framing, statuses
 from chassis.grpc.connection import Connection
-from chassis.grpc.sender import RawHeaders
+from chassis.grpc.http2 import Code, RawHeaders, StreamGone, TooManyStreams
 
 # How long a server that has let a call time out may take to show that it lives.
 PONG_SECONDS = 1.0
@@ -55,10 +52,6 @@ class ClientConnection(Connection):
         self._answers: dict[int, Answer] = {}
         self._verdict: Any = None
 
-    def settings(self) -> dict[SettingCodes, int]:
-        """Want nothing that was not asked for."""
-        return {**super().settings(), SettingCodes.ENABLE_PUSH: 0}
-
     @property
     def usable(self) -> bool:
         """Whether a call may begin."""
@@ -69,15 +62,16 @@ class ClientConnection(Connection):
         stream_id = self._next_stream()
         answer = self._answers[stream_id] = Answer(self._limit)
         try:
-            self.h2.send_headers(stream_id, headers)
+            self.http2.open(stream_id)
+            self.http2.send_headers(stream_id, headers)
             self.send(stream_id, framing.pack(message), ended=True)
             answer.ended.wait(timeout=seconds)
             if not answer.ended.ready():
                 raise statuses.timed_out()
             return answer.message()
-        except TooManyStreamsError:
+        except TooManyStreams:
             raise statuses.busy() from None
-        except (GrpcError, ProtocolError) as error:
+        except (GrpcError, StreamGone) as error:
             raise statuses.failed(error) from error
         finally:
             if self._answers.pop(stream_id, None) is not None and not answer.ended.ready():
@@ -86,11 +80,11 @@ class ClientConnection(Connection):
             self._end_when_done()
 
     def _next_stream(self) -> int:
-        try:
-            return self.h2.get_next_available_stream_id()
-        except NoAvailableStreamIDError:  # after a thousand million calls
+        stream_id = self.http2.next_stream_id()
+        if not stream_id:  # after a thousand million calls
             self.retired = True
-            raise NotProcessed from None
+            raise NotProcessed
+        return stream_id
 
     def retire(self) -> None:
         """Let the calls under way end, then hang up."""
@@ -103,7 +97,7 @@ class ClientConnection(Connection):
 
     def _probe(self) -> None:
         if self._verdict is None and not self.closed:
-            self.h2.ping(_PROBE)
+            self.http2.ping(_PROBE)
             self.flush()
             self._verdict = hubs.get_hub().schedule_call_global(PONG_SECONDS, self.abort)
 
@@ -115,6 +109,7 @@ class ClientConnection(Connection):
 
     def on_settings(self) -> None:
         """The server speaks HTTP/2, and it lives."""
+        super().on_settings()
         if not self.greeted.ready():
             self.greeted.send(True)
 
@@ -145,7 +140,8 @@ class ClientConnection(Connection):
 
     def on_reset(self, stream_id: int, code: int) -> None:
         """Tell who waits that there will be no answer."""
-        refused = code == ErrorCodes.REFUSED_STREAM
+        super().on_reset(stream_id, code)
+        refused = code == Code.REFUSED_STREAM
         self._end(stream_id, NotProcessed() if refused else statuses.away())
 
     def on_goaway(self, last_stream_id: int) -> None:

@@ -27,10 +27,9 @@ _OVERHEAD = 32  # of a field, where the size of a list is limited (RFC 7541, sec
 
 
 class PlainEncoder:
-    """Encode header lists, for h2."""
+    """Encode header lists."""
 
     def __init__(self) -> None:
-        self.header_table_size = 0  # h2 sets what the other end would allow
         self._begun = False
 
     def encode(self, headers: Fields) -> bytes:
@@ -43,7 +42,7 @@ class PlainEncoder:
 
 
 class PlainDecoder(Decoder):
-    """Decode header lists, for h2: quickly, where they have only what PlainEncoder writes."""
+    """Decode header lists: quickly, where they have only what PlainEncoder writes."""
 
     def decode(self, data: bytes, raw: bool = False) -> Fields:  # type: ignore[override]
         """Return the fields of a block; raise HPACKError."""

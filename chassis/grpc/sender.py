@@ -9,13 +9,10 @@ from eventlet import greenio
 from eventlet.green import socket
 from eventlet.hubs import get_hub
 from eventlet.semaphore import Semaphore
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
 
-from chassis.grpc.compression import PlainDecoder, PlainEncoder
+from chassis.grpc import http2
+from chassis.grpc.compression import PlainDecoder
+from chassis.grpc.http2 import Code, RawHeaders, StreamGone
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +22,6 @@ SEND_SECONDS = 10.0
 # What is made into frames before the other end has read it: one that asks for much and reads
 # nothing costs the memory of the answers, but not the time of everybody else.
 AHEAD_BYTES = 256 * 1024
-
-RawHeaders = list[tuple[bytes, bytes]]
-
-
-def _configuration(client_side: bool) -> H2Configuration:
-    """Have h2 examine what strangers send; of its time for a call, this is a third."""
-    return H2Configuration(
-        client_side=client_side,
-        header_encoding=None,
-        validate_inbound_headers=not client_side,
-        normalize_inbound_headers=False,
-        validate_outbound_headers=False,
-        normalize_outbound_headers=False,
-    )
 
 
 @dataclass
@@ -50,32 +33,26 @@ class Outgoing:
     ended: bool = False
 
 
-class Sender:
-    """A socket, h2's state of it, and what waits for flow control.
+class Sender(http2.Sink):
+    """A socket, the protocol's state of it, and what waits for flow control.
 
-    What all writers of a moment have left with h2 leaves together, in the hub, where the socket
+    What all writers of a moment have made into frames leaves together, in the hub, where the socket
     takes it at once; where it does not, a green thread goes on. So a writer is never held up by who
     does not read.
     """
 
-    def __init__(self, sock: Any, client_side: bool) -> None:
+    def __init__(self, sock: Any, client_side: bool, most_streams: int = http2.LARGEST) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.settimeout(None)
         self.sock = sock
-        self.h2 = H2Connection(_configuration(client_side))
-        self.h2.local_settings = Settings(client=client_side, initial_values=self.settings())
-        self.h2.encoder = PlainEncoder()  # type: ignore[assignment]
-        self.h2.decoder = PlainDecoder(MAX_METADATA_BYTES)
+        decoder = PlainDecoder(MAX_METADATA_BYTES)
+        self.http2 = http2.Protocol(self, client_side, decoder, most_streams)
         self.closed = False
         self._outgoing: dict[int, Outgoing] = {}
         self._sending = Semaphore(1)
         self._flush_is_due = False
         self._ahead = 0
-
-    def settings(self) -> dict[SettingCodes, int]:
-        """Return what to announce to the other end."""
-        return {SettingCodes.MAX_HEADER_LIST_SIZE: MAX_METADATA_BYTES}
 
     def on_sent(self, stream_id: int) -> None:
         """Our side of a stream has been handed over to its end."""
@@ -91,10 +68,10 @@ class Sender:
     def send_headers(self, stream_id: int, headers: RawHeaders, ended: bool = False) -> bool:
         """Send the first headers of a stream; return False, and give it up, if that cannot be."""
         try:
-            self.h2.send_headers(stream_id, headers, end_stream=ended)
-        except ProtocolError as error:
+            self.http2.send_headers(stream_id, headers, end_stream=ended)
+        except StreamGone as error:
             log.debug("cannot begin on stream %d: %s", stream_id, error)
-            self.reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+            self.reset(stream_id, Code.INTERNAL_ERROR)
             return False
         self.flush()
         return True
@@ -113,12 +90,12 @@ class Sender:
         outgoing.ended = ended or trailers is not None
         self._push(stream_id)
 
-    def reset(self, stream_id: int, code: ErrorCodes = ErrorCodes.CANCEL) -> None:
+    def reset(self, stream_id: int, code: Code = Code.CANCEL) -> None:
         """Give up a stream."""
         self._outgoing.pop(stream_id, None)
         try:
-            self.h2.reset_stream(stream_id, code)
-        except ProtocolError as error:
+            self.http2.reset_stream(stream_id, code)
+        except StreamGone as error:
             log.debug("stream %d had ended: %s", stream_id, error)
         self.flush()
 
@@ -133,7 +110,7 @@ class Sender:
         self._flush_is_due = False
         if self._sending.locked():
             return
-        data = self.h2.data_to_send()
+        data = self.http2.data_to_send()
         if not data:
             return
         try:
@@ -178,7 +155,7 @@ class Sender:
 
     def _send(self, seconds: float = SEND_SECONDS) -> None:
         with self._sending:
-            while data := self.h2.data_to_send():
+            while data := self.http2.data_to_send():
                 self._sendall(data, seconds)
                 self._make_more()
 
@@ -196,10 +173,10 @@ class Sender:
         outgoing = self._outgoing[stream_id]
         try:
             done = self._hand_over(stream_id, outgoing)
-        except ProtocolError as error:
+        except StreamGone as error:
             # Given up meanwhile; should it not be, nobody shall wait for the rest.
             log.debug("cannot send on stream %d: %s", stream_id, error)
-            self.reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+            self.reset(stream_id, Code.INTERNAL_ERROR)
             done = True
         if done:
             self._outgoing.pop(stream_id, None)
@@ -207,23 +184,23 @@ class Sender:
         self.flush()
 
     def _hand_over(self, stream_id: int, outgoing: Outgoing) -> bool:
-        """Give h2 what windows and socket let through; return whether the stream is at its end."""
+        """Frame what windows and socket let through; return whether the stream is at its end."""
         while outgoing.data:
-            room = min(self.h2.local_flow_control_window(stream_id), AHEAD_BYTES - self._ahead)
-            size = min(room, self.h2.max_outbound_frame_size, len(outgoing.data))
+            room = min(self.http2.room(stream_id), AHEAD_BYTES - self._ahead)
+            size = min(room, self.http2.frame_bytes, len(outgoing.data))
             if size <= 0:
                 return False
             chunk = bytes(outgoing.data[:size])
             del outgoing.data[:size]
             last = outgoing.ended and outgoing.trailers is None and not outgoing.data
-            self.h2.send_data(stream_id, chunk, end_stream=last)
+            self.http2.send_data(stream_id, chunk, end_stream=last)
             self._ahead += size
             if last:
                 return True
         if outgoing.ended and outgoing.trailers is not None:
-            self.h2.send_headers(stream_id, outgoing.trailers, end_stream=True)
+            self.http2.send_headers(stream_id, outgoing.trailers, end_stream=True)
         elif outgoing.ended:
-            self.h2.end_stream(stream_id)
+            self.http2.send_data(stream_id, b"", end_stream=True)
         return outgoing.ended
 
     def _push_all(self) -> None:

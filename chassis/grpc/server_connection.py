@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from eventlet import hubs
 from grpc import StatusCode
-from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
 from nameko_grpc.errors import GrpcError
 
 from chassis.grpc import framing
 from chassis.grpc.call import Call
 from chassis.grpc.connection import Connection
-from chassis.grpc.sender import RawHeaders
+from chassis.grpc.http2 import LARGEST, Code, RawHeaders
 
 if TYPE_CHECKING:
     from chassis.grpc.server import GrpcServer
@@ -24,7 +21,6 @@ MAX_STREAMS = 100
 # A connection that has not said in time that it speaks HTTP/2 is closed.
 PREFACE_SECONDS = 10.0
 FAREWELL_SECONDS = 1.0
-_EVERY_STREAM = 2**31 - 1
 _FAREWELL = b"farewell"  # a PING carries eight bytes
 
 
@@ -32,7 +28,7 @@ class ServerConnection(Connection):
     """A client's connection and its calls."""
 
     def __init__(self, sock: Any, server: "GrpcServer") -> None:
-        super().__init__(sock, client_side=False)
+        super().__init__(sock, client_side=False, most_streams=MAX_STREAMS)
         self.server = server
         self.calls: dict[int, Call] = {}
         self.last_call = 0.0
@@ -40,13 +36,6 @@ class ServerConnection(Connection):
         self._farewell_heard = False
         self._age: Any = None
         self._patience = hubs.get_hub().schedule_call_global(PREFACE_SECONDS, self.abort)
-
-    def greet(self) -> None:
-        """Announce the limit of calls, too."""
-        super().greet()
-        # h2 (4.4) ends a connection for one stream too many even where its client cannot have
-        # read the limit yet; announced as an update, it binds once it is acknowledged.
-        self.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS})
 
     def say_farewell(self) -> None:
         """Ask the client for no new calls; end the connection when the last one is answered.
@@ -57,12 +46,12 @@ class ServerConnection(Connection):
             return
         self._farewell_said = True
         self._patience.cancel()
-        self._patience = hubs.get_hub().schedule_call_global(FAREWELL_SECONDS, self.on_pong)
-        try:
-            self.h2.close_connection(last_stream_id=_EVERY_STREAM)
-            self.h2.ping(_FAREWELL)
-        except ProtocolError:  # it has not even begun, or has ended
+        if self._age is None:  # it has not even begun
             self.abort()
+            return
+        self._patience = hubs.get_hub().schedule_call_global(FAREWELL_SECONDS, self.on_pong)
+        self.http2.close_connection(last=LARGEST)
+        self.http2.ping(_FAREWELL)
         self.flush()
 
     def on_settings(self) -> None:
@@ -74,6 +63,7 @@ class ServerConnection(Connection):
             self._patience.cancel()
             seconds = self.server.max_age * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
             self._age = hubs.get_hub().schedule_call_global(seconds, self.say_farewell)
+        super().on_settings()
 
     def on_pong(self) -> None:
         """The client has read our farewell, or has had the time to."""
@@ -82,7 +72,7 @@ class ServerConnection(Connection):
 
     def _end_when_done(self) -> None:
         if self._farewell_heard and not self.calls:
-            self.h2.close_connection()
+            self.http2.close_connection()
             self.hang_up()
 
     def on_headers(self, stream_id: int, headers: RawHeaders) -> None:
@@ -90,7 +80,7 @@ class ServerConnection(Connection):
         if stream_id in self.calls:
             return  # trailers: a request has none that mean anything
         if len(self.calls) >= MAX_STREAMS:
-            self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
+            self.reset(stream_id, Code.REFUSED_STREAM)
             return
         self.last_call = time.monotonic()
         call = self.calls[stream_id] = Call(self, stream_id, self.server.max_message_bytes)
@@ -135,12 +125,13 @@ class ServerConnection(Connection):
         if call is None:
             return
         if not call.request.ended:  # its client may save itself the rest
-            self.reset(stream_id, ErrorCodes.NO_ERROR)
+            self.reset(stream_id, Code.NO_ERROR)
         call.close()
         self._end_when_done()
 
     def on_reset(self, stream_id: int, code: int) -> None:
         """Let go of a call that its client has given up."""
+        super().on_reset(stream_id, code)
         call = self.calls.pop(stream_id, None)
         if call:
             call.close()

@@ -1,6 +1,7 @@
--- Read events of a feed, up to the horizon, with their bodies: sequence, author, body, sequence … or
--- nothing if the feed is lost. An event without a body has left its author's latest, and therefore
--- every feed, and one that is hidden is not read: see store.py.
+-- Read events of a feed, up to the horizon, with their bodies: [[sequence, author, body], …] as one
+-- JSON text, since each part of a reply costs its reader; or nothing if the feed is lost. An event
+-- without a body has left its author's latest, and therefore every feed, and one that is hidden is
+-- not read: see store.py.
 -- ARGV: feed length, username, number of events, order (oldest or newest), sequence of the last one
 -- read or '', seconds after which a feed that nobody reads is lost
 local length, user, wanted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -59,7 +60,7 @@ elseif after then
 end
 
 local found, names, hiding = {}, {}, {}
-while low < high and #found < 3 * wanted do
+while low < high and #found < wanted do
   local first, final = low, math.min(high, low + wanted) - 1
   if newest then
     first, final = math.max(low, high - wanted), high - 1
@@ -86,11 +87,9 @@ while low < high and #found < 3 * wanted do
       return nil
     end
     local hidden = body and hiding[number] and is_hidden(author, sequence, body)
-    if body and #found < 3 * wanted and not hidden then
-      table.insert(found, place)
-      table.insert(found, author)
-      table.insert(found, body)
+    if body and #found < wanted and not hidden then
+      table.insert(found, '[' .. place .. ',' .. cjson.encode(author) .. ',' .. body .. ']')
     end
   end
 end
-return found
+return '[' .. table.concat(found, ',') .. ']'

@@ -10,7 +10,7 @@ from nameko import config
 from nameko.exceptions import ConfigurationError
 from redis import Redis
 
-from chassis.redis import RedisStore, connect
+from chassis.redis import RedisStore, Script, connect
 from embedded.ports import free_port
 
 
@@ -65,6 +65,48 @@ def test_silent_server_is_given_up_after_the_timeout(silent_url):
     ):
         client.ping()
     assert 0.2 <= time.monotonic() - began < 1
+
+
+ECHO = "return {#ARGV, unpack(ARGV)}"
+
+
+@pytest.fixture
+def echo(store) -> Script:
+    return Script(store.get_dependency(None).client, ECHO)
+
+
+def test_script_gets_its_arguments_as_they_are(echo):
+    given = ["", "x" * 70_000, "ü\r\n$3", 2**53]
+    assert echo(*given) == [len(given), *map(str, given)]
+    assert echo() == [0]
+
+
+def test_script_that_the_server_does_not_know_is_given_to_it(store, echo):
+    store.client.script_flush()
+    assert echo("a") == [1, "a"]
+    assert echo("b") == [1, "b"]
+
+
+def test_script_on_a_connection_that_died_costs_no_error(store, echo):
+    assert echo("a") == [1, "a"]
+    store.client.client_kill_filter(_type="normal", skipme=False)
+    assert echo("b") == [1, "b"]
+
+
+def test_script_that_fails_says_so_and_leaves_its_connection_usable(store, echo):
+    broken = Script(store.client, "return redis.error_reply('MISCONF no disk')")
+    for _ in range(3):
+        with pytest.raises(redis.exceptions.ResponseError, match="MISCONF"):
+            broken()
+        assert echo("a") == [1, "a"]
+
+
+def test_script_gives_a_silent_server_up_and_is_not_asked_twice(silent_url):
+    with (
+        connect(silent_url, timeout_seconds=0.2) as client,
+        pytest.raises(redis.exceptions.TimeoutError),
+    ):
+        Script(client, ECHO)("a")
 
 
 @pytest.mark.parametrize("address", ["", "valkey", "http://127.0.0.1:6379"])
