@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import eventlet
+from nameko.constants import DEFAULT_PARENT_CALLS_TRACKED
 from nameko.containers import WorkerContext
 from nameko.extensions import DependencyProvider
 
@@ -23,6 +24,7 @@ DEADLINE = "deadline"
 _log = logging.getLogger("nameko.containers")
 _ids = itertools.count()
 _process = uuid.uuid4().hex
+_STACK = DEFAULT_PARENT_CALLS_TRACKED + 1
 
 Outcome = tuple[Any, Any]  # the result, and what sys.exc_info() says of an error
 
@@ -34,8 +36,13 @@ class DeadlinePassed(eventlet.Timeout):
 class Worker(WorkerContext):
     """nameko's context of a worker, with a call id that is as unique, and cheaper."""
 
+    telemetry: Any = None  # what chassis.telemetry keeps of it while it runs
+
     def _make_call_id(self) -> str:
         return f"{self.service_name}.{self.entrypoint.method_name}.{_process}-{next(_ids)}"
+
+    def _make_call_id_stack(self) -> list[str]:
+        return [*self._parent_call_id_stack, self.call_id][-_STACK:]
 
 
 class Hooks:

@@ -100,6 +100,11 @@ class Query:
         wanted = frozenset(Visibility) if self.visibility is None else {self.visibility}
         return self.audience.may_see & wanted
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the next links are the next entries of an index, with nothing to try."""
+        return not self.patterns and self.search is None and len(self.tags) <= 1
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from chassis.database.direct import fetch
+from chassis.database.direct import Row, fetch
 from chassis.database.prepared import prepared
-from link_svc.domain import LinkDoc, rfc3339
+from link_svc.domain import LinkDoc
 from link_svc.listing import Page, Position, Query
+from link_svc.rows import moment
 from link_svc.walks import STRIDE, Walk
 
 # How much of a collection one call looks through for what the filters let pass: here, in
@@ -35,6 +34,10 @@ class Pages:
         A part that ends before the listing does says where to go on. What the audience may not
         see is not even looked at: no time and no token tells of it.
         """
+        if not query.visibilities:
+            return Page([], None)
+        if query.is_plain:
+            return self._next(query)
         patience = _Patience()
         links: list[LinkDoc] = []
         last = query.after
@@ -48,13 +51,17 @@ class Pages:
                 return Page(links, last)
         return Page(links, None)
 
-    def _rows(self, query: Query) -> Iterator[tuple[Row[Any], int]]:
+    def _next(self, query: Query) -> Page:
+        rows = self._read(Walk(query, query.after, query.page_size + 1))
+        shown = rows[: query.page_size]
+        last = Position(shown[-1].created_at, shown[-1].id) if len(rows) > len(shown) else None
+        return Page(list(map(_document, shown)), last)
+
+    def _rows(self, query: Query) -> Iterator[tuple[Row, int]]:
         """Yield what may match, in order; and rows without a URL, as far as nothing does.
 
         With each, of how many rows it tells.
         """
-        if not query.visibilities:
-            return
         after, stride = query.after, STRIDE
         want = query.page_size + 1
         if query.patterns:
@@ -75,10 +82,10 @@ class Pages:
             elif query.patterns:
                 want = max(want, min(4 * want, _LARGEST_BATCH_ROWS))
 
-    def _read(self, walk: Walk) -> Sequence[Row[Any]]:
-        # A search or a pattern is rarely asked twice: its words are part of the text.
-        plain = walk.query.search is None and not walk.query.patterns
-        return fetch(self.session, prepared(walk.sql) if plain else walk.sql, walk.values)
+    def _read(self, walk: Walk) -> Sequence[Row]:
+        # Of others there are too many shapes.
+        sql = prepared(walk.sql) if walk.query.is_plain else walk.sql
+        return fetch(self.session, sql, walk.values)
 
 
 class _Patience:
@@ -102,11 +109,11 @@ class _Patience:
         return False
 
 
-def _passes(query: Query, row: Row[Any]) -> bool:
+def _passes(query: Query, row: Row) -> bool:
     return all(pattern.matches(getattr(row, pattern.part)) for pattern in query.patterns)
 
 
-def _document(row: Any) -> LinkDoc:
+def _document(row: Row) -> LinkDoc:
     """Return the row as ``domain.Link.document`` does."""
     id_, _, url, title, description, tags, status, visibility, created, updated, revision = row
     return {
@@ -116,7 +123,7 @@ def _document(row: Any) -> LinkDoc:
         "tags": tags,
         "status": status,
         "visibility": visibility,
-        "created_at": rfc3339(created),
-        "updated_at": rfc3339(updated),
+        "created_at": moment(created),
+        "updated_at": moment(updated),
         "version": f"{id_}-{revision}",
     }

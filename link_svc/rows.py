@@ -1,16 +1,17 @@
 """Rows of links as domain values, and why there is none."""
 
-from typing import Any
+from datetime import UTC, datetime
 
-from sqlalchemy import Row
+import orjson
 
+from chassis.database.direct import Row
 from chassis.errors import AlreadyExists, LimitExceeded
-from link_svc.domain import Link, NewLink, Status
+from link_svc.domain import Link, NewLink, Status, rfc3339
 from link_svc.search.words import Text, tsvector
 from link_svc.visibility import Visibility
 
 
-def link_of(row: Row[Any]) -> Link:
+def link_of(row: Row) -> Link:
     """Return the link of a row."""
     return Link(
         owner=row.owner,
@@ -26,10 +27,6 @@ def link_of(row: Row[Any]) -> Link:
     )
 
 
-def _words(owner: str, url: str, link: NewLink | Link) -> str:
-    return tsvector(Text(owner, url, link.title, link.description, link.tags))
-
-
 def link_exists() -> AlreadyExists:
     """Return the refusal of a URL that is there."""
     return AlreadyExists("link_exists", "You have a link with this URL already.", "url")
@@ -43,3 +40,10 @@ def too_many_links(quota: int) -> LimitExceeded:
 def words(owner: str, url: str, link: NewLink | Link) -> str:
     """Return what is kept of a link for searches."""
     return tsvector(Text(owner, url, link.title, link.description, link.tags))
+
+
+def moment(time: datetime) -> str:
+    """Return what ``domain.rfc3339`` does, in a quarter of the time: a page has twenty and more."""
+    if not time.microsecond:  # orjson (3.13) leaves zeros out
+        return rfc3339(time)
+    return orjson.dumps(time.astimezone(UTC), None, orjson.OPT_UTC_Z)[1:-1].decode()

@@ -20,7 +20,12 @@ Envelope = dict[str, Any]
 def headers(properties: dict[str, Any]) -> dict[str, str]:
     """Return AMQP's properties and headers as NATS headers."""
     given = {key: value for key, value in properties.items() if value}
-    return {_PROPERTIES: json.dumps(given)}
+    try:
+        written = orjson.dumps(given)
+    except TypeError:  # of a type, or a size, that orjson does not know
+        return {_PROPERTIES: json.dumps(given)}
+    # In a header other clients want ASCII.
+    return {_PROPERTIES: written.decode() if written.isascii() else json.dumps(given)}
 
 
 def parse(message: Message, exchange: str) -> Envelope:

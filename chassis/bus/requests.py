@@ -4,6 +4,7 @@ nameko (3.0.0rc11) starts two green threads for each request and asks kombu to u
 request goes from the connection to its worker, and waits only if there is no place for it.
 """
 
+import inspect
 import logging
 import math
 import sys
@@ -16,6 +17,7 @@ from kombu import serialization
 from nameko import rpc
 from nameko.exceptions import (
     ContainerBeingKilled,
+    IncorrectSignature,
     MalformedRequest,
     MethodNotFound,
     UnserializableValueError,
@@ -112,11 +114,14 @@ class Requests:
         self._in_hand = 0
         self._waiting: deque[Request] = deque()
         self._methods: dict[str, Any] = {}
+        self._signatures: dict[str, inspect.Signature] = {}
         self._subscription: Any = None
 
     def begin(self, methods: dict[str, Any]) -> None:
         """Join the queue group."""
         self._methods = methods
+        service_cls = self._container.service_cls
+        self._signatures = {name: inspect.signature(getattr(service_cls, name)) for name in methods}
         if self._subscription is None:
             service = self._container.service_name
             self._prefix = subject(self._exchange, service) + "."
@@ -168,7 +173,10 @@ class Requests:
         if method is None:
             raise MethodNotFound(name)
         args, kwargs = request.arguments(self._accept)
-        method.check_signature(args, kwargs)
+        try:
+            self._signatures[name].bind(None, *args, **kwargs)
+        except TypeError as error:
+            raise IncorrectSignature(str(error)) from None
         self._in_hand += 1
         try:
             self._container.spawn_worker(

@@ -5,8 +5,10 @@ import logging
 import re
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from eventlet.hubs import get_hub
 
 from chassis.telemetry import current
@@ -81,7 +83,10 @@ class JsonFormatter(logging.Formatter):
             line[name] = redact(str(value))
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = redact("".join(traceback.format_exception(record.exc_info[1])))
-        return _encode(line)
+        try:
+            return orjson.dumps(line).decode()
+        except TypeError:  # half a character, or a number that is too long for it
+            return _encode(line)
 
 
 class LineHandler(logging.StreamHandler[Any]):
@@ -126,5 +131,10 @@ class LineHandler(logging.StreamHandler[Any]):
 
 
 def _rfc3339(seconds: float) -> str:
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    whole = int(seconds)
+    return f"{_second(whole)}.{int(1000 * (seconds - whole)):03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -5,7 +5,6 @@ from importlib import metadata
 from time import perf_counter
 from types import TracebackType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import eventlet
 from eventlet.debug import hub_exceptions
@@ -73,7 +72,6 @@ class Telemetry(DependencyProvider):
         """Offer the numbers of the process."""
         self.service = self.container.service_name
         self.tracer = tracing.tracer(self.service)
-        self.begun: WeakKeyDictionary[Any, tuple[float, tracing.Span]] = WeakKeyDictionary()
         pool = self.container._worker_pool
         _WORKERS.watch(self.service, read=pool.running)
         _WORKERS_MAX.labels(self.service).set(pool.size)
@@ -91,7 +89,7 @@ class Telemetry(DependencyProvider):
             _text(data.get(current.REQUEST_ID)),
         )
         tracing.enter(span)
-        self.begun[worker_ctx] = perf_counter(), span
+        worker_ctx.telemetry = perf_counter(), span
 
     def worker_result(
         self, worker_ctx: Any, result: Any = None, exc_info: ExcInfo | None = None
@@ -100,7 +98,8 @@ class Telemetry(DependencyProvider):
         entrypoint = worker_ctx.entrypoint.method_name
         end = outcome(exc_info and exc_info[1])
         metrics.series(_RESULTS, self.service, entrypoint, end).inc()
-        began, span = self.begun.pop(worker_ctx)
+        began, span = worker_ctx.telemetry
+        worker_ctx.telemetry = None
         span.end(end)
         seconds = perf_counter() - began
         metrics.series(_SECONDS, self.service, entrypoint).observe(seconds)

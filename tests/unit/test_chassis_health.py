@@ -15,7 +15,6 @@ from chassis.telemetry import measurements, metrics
 def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget those that other tests have made in this process."""
     monkeypatch.setattr(nats, "_clients", {})
-    monkeypatch.setattr(nats, "_connections", {})
 
 
 class Extension:
