@@ -5,12 +5,25 @@ and a block at the same time are one after the other, and the later sees the ear
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from chassis.database import idempotency
+from chassis.database.direct import Compiled, fetch
 from chassis.database.transactions import each_statement_alone, transaction
 from chassis.errors import ServiceError
 from chassis.outbox import Dispatch
@@ -75,8 +88,9 @@ class FollowStore(Forgetting):
 
     def names(self, query: domain.Query) -> Sequence[str]:
         """Return the names that a query asks for, and one more if there is one."""
-        with each_statement_alone(self.session):
-            return self.session.scalars(select_names(query)).all()
+        statement = _names(query.side, query.size + 1)
+        values = statement.values(username=query.username, after=query.after)
+        return [row[0] for row in fetch(self.session, statement.sql, values)]
 
     def relation(self, viewer: str, username: str) -> domain.Relation:
         """Return what somebody who looks has to do with a person."""
@@ -153,11 +167,14 @@ def _relation(viewer: str, username: str) -> Select[bool, bool, bool]:
     )
 
 
-def select_names(query: domain.Query) -> Select[str]:
-    """Page by keyset: nothing is lost or repeated while rows come and go."""
+def select_names(side: domain.Side, limit: int) -> Select[str]:
+    """Page by keyset: nothing is lost or repeated while rows come and go.
+
+    The limit is part of the text: the plan of a prepared statement must know that it is small.
+    """
     of: InstrumentedAttribute[str]
     name: InstrumentedAttribute[str]
-    match query.side:
+    match side:
         case domain.Side.FOLLOWERS:
             of, name = FollowRow.followed, FollowRow.follower
         case domain.Side.FOLLOWING:
@@ -166,7 +183,12 @@ def select_names(query: domain.Query) -> Select[str]:
             of, name = BlockRow.blocker, BlockRow.blocked
     return (
         select(name)
-        .where(of == query.username, name > query.after)
+        .where(of == bindparam("username"), name > bindparam("after"))
         .order_by(name)
-        .limit(query.size + 1)
+        .limit(literal_column(str(limit)))
     )
+
+
+@lru_cache(maxsize=64)
+def _names(side: domain.Side, limit: int) -> Compiled:
+    return Compiled(select_names(side, limit))

@@ -10,9 +10,12 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 import psycopg2
-from sqlalchemy import Engine, exc
+from sqlalchemy import ClauseElement, Engine, exc
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
+
+from chassis.database.prepared import Prepared
 
 Values = Mapping[str, Any]
 Row = Any  # a tuple whose items have the names of the columns
@@ -29,7 +32,7 @@ def fetch(session: Session, sql: str, values: Values) -> list[Row]:
         return list(result) if result.returns_rows else []
     engine = session.get_bind()
     assert isinstance(engine, Engine)
-    rows = _alone(engine, sql, values)
+    rows = fetch_alone(engine, sql, values)
     session.dispatch.after_commit(session)
     return rows
 
@@ -45,7 +48,8 @@ def fetch_one(session: Session, sql: str, values: Values) -> Row | None:
     return rows[0] if rows else None
 
 
-def _alone(engine: Engine, sql: str, values: Values) -> list[Row]:
+def fetch_alone(engine: Engine, sql: str, values: Values) -> list[Row]:
+    """Execute a statement that is a transaction of its own, whatever a session is at."""
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
@@ -63,6 +67,22 @@ def _alone(engine: Engine, sql: str, values: Values) -> list[Row]:
     finally:
         connection.close()
     return list(map(_row_of(names), rows))
+
+
+class Compiled:
+    """A statement of SQLAlchemy's, worded once and prepared.
+
+    What it returns is as psycopg2 has it: no type of SQLAlchemy's makes anything else of it.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled = statement.compile(dialect=PGDialect_psycopg2())  # type: ignore[no-untyped-call]
+        self.sql = Prepared(str(compiled))
+        self._values = dict(compiled.params)
+
+    def values(self, **values: Any) -> Values:
+        """Return all values, of which these are not in the statement."""
+        return self._values | values
 
 
 @lru_cache(maxsize=128)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Engine,
-    Row,
     Select,
     Table,
     Text,
@@ -32,9 +31,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
-from chassis.database.transactions import each_statement_alone
+from chassis.database.direct import Compiled, Row, fetch_alone
 
 LEASE_SECONDS = 3.0
 BATCH_ROWS = 500
@@ -50,17 +48,17 @@ class OutboxRows:
         self._leases = leases
         self._name = name
         self._holder = uuid.uuid4().hex
-        self._claim = self._claim_statement()
-        self._finish = self._finish_statement()
+        self._claim = Compiled(self._claim_statement())
+        self._finish = Compiled(self._finish_statement())
         self._backlog = self._backlog_statement()
 
-    def take(self, skipped: Set[str]) -> Sequence[Row[Any]]:
+    def take(self, skipped: Set[str]) -> Sequence[Row]:
         """Take or keep the lease and return the oldest rows; none where another has the lease.
 
         Leaves out the rows of the subjects to be skipped.
         """
-        with Session(self._engine) as session, each_statement_alone(session) as connection:
-            return connection.execute(self._claim, {"skipped": sorted(skipped)}).all()
+        values = self._claim.values(skipped=sorted(skipped))
+        return fetch_alone(self._engine, self._claim.sql, values)
 
     def finish(self, published: list[int], release: bool) -> bool:
         """Delete what is published; give the lease back, or keep it for the next rows.
@@ -68,9 +66,9 @@ class OutboxRows:
         Return whether there are more. Who comes with a row after that finds the lease free; or has
         found it taken before, and then the row is one of these.
         """
-        values = {"published": published, "release": release}
-        with Session(self._engine) as session, each_statement_alone(session) as connection:
-            return bool(connection.scalar(self._finish, values))
+        values = self._finish.values(published=published, release=release)
+        ((more,),) = fetch_alone(self._engine, self._finish.sql, values)
+        return bool(more)
 
     def backlog(self) -> tuple[int, float]:
         """Return how many rows there are, BACKLOG_ROWS at most, and the oldest one's age."""

@@ -180,7 +180,9 @@ def broken(database: Database) -> int:
 
 def test_page_of_the_blocked_comes_from_an_index(database: Database) -> None:
     query = domain.Query(Side.BLOCKED, "alice", "m", 1000)
-    plan = select_names(query).compile(database.engine, compile_kwargs={"literal_binds": True})
+    statement = select_names(query.side, query.size + 1)
+    statement = statement.params(username=query.username, after=query.after)
+    plan = statement.compile(database.engine, compile_kwargs={"literal_binds": True})
     with database.engine.connect() as connection:
         connection.execute(text("SET enable_seqscan = off; SET enable_bitmapscan = off"))
         told = "\n".join(connection.scalars(text(f"EXPLAIN {plan}")))

@@ -189,7 +189,9 @@ def test_the_follow_and_its_event_are_one_transaction(engine, database):
 @pytest.mark.parametrize("side", Side)
 def test_a_page_comes_from_an_index(database, side):
     query = domain.Query(side, "star", "fan", 1000)
-    plan = select_names(query).compile(database.engine, compile_kwargs={"literal_binds": True})
+    statement = select_names(query.side, query.size + 1)
+    statement = statement.params(username=query.username, after=query.after)
+    plan = statement.compile(database.engine, compile_kwargs={"literal_binds": True})
     with database.engine.connect() as connection:
         connection.execute(text("SET enable_seqscan = off; SET enable_bitmapscan = off"))
         told = "\n".join(connection.scalars(text(f"EXPLAIN {plan}")))
