@@ -21,6 +21,7 @@ from link_svc.statements import DOCUMENT, LINK, TURN
 # In an owner's turn, which begins with it: nobody else changes what is looked at here. A link that
 # is dated keeps its place among the others by that date.
 _ADD_ALL = statement(
+    "add_links",
     Template(
         """
     $lock;
@@ -71,7 +72,7 @@ _ADD_ALL = statement(
     )
     SELECT judged.taken, added.* FROM judged LEFT JOIN added USING (url) ORDER BY judged.place
     """
-    ).substitute(lock=TURN, words=in_sql("words", "visibility"), link=LINK, document=DOCUMENT)
+    ).substitute(lock=TURN, words=in_sql("words", "visibility"), link=LINK, document=DOCUMENT),
 )
 
 

@@ -84,7 +84,7 @@ class Pages:
 
     def _read(self, walk: Walk) -> Sequence[Row]:
         # Of others there are too many shapes.
-        sql = prepared(walk.sql) if walk.query.is_plain else walk.sql
+        sql = prepared("get_links", walk.sql) if walk.query.is_plain else walk.sql
         return fetch(self.session, sql, walk.values)
 
 

@@ -53,7 +53,12 @@ _EVENT = Template(
 
 
 def _sql(
-    template: str, type_: str, told: str = DOCUMENT, visibility: str = "visibility", **parts: str
+    title: str,
+    template: str,
+    type_: str,
+    told: str = DOCUMENT,
+    visibility: str = "visibility",
+    **parts: str,
 ) -> Prepared:
     """Put a statement together; all but the template is SQL.
 
@@ -62,7 +67,8 @@ def _sql(
     event = _EVENT.substitute(type=type_, told=told)
     words = in_sql(":words", visibility)
     return statement(
-        Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words, **parts)
+        title,
+        Template(template).substitute(event=event, wait=_WAIT, link=LINK, words=words, **parts),
     )
 
 
@@ -105,12 +111,13 @@ _ADD = """
     ) $kept
     SELECT * FROM link
     """
-ADD = _sql(_ADD, "'link.added'", take="", free="", kept="")
+ADD = _sql("add_link", _ADD, "'link.added'", take="", free="", kept="")
 
 # For a key: done if it is free, with the answer for the next time.
 _KEYS = Inline("idempotency_keys")
 _ANSWER = f"jsonb_build_object('result', {DOCUMENT})"
 ADD_ONCE = _sql(
+    "add_link_once",
     _ADD,
     "'link.added'",
     take=f"{_KEYS.take};",
@@ -120,14 +127,16 @@ ADD_ONCE = _sql(
 
 # Why a link was not added; neither, where there is room by now.
 REFUSAL = statement(
+    "refuse_link",
     """
     SELECT EXISTS (SELECT FROM links WHERE owner = :owner AND md5(url) = md5(:url)) AS exists,
            EXISTS (SELECT FROM owners WHERE owner = :owner AND link_count >= :quota) AS full
-    """
+    """,
 )
 
 GET = statement(
-    f"SELECT {LINK} FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url"
+    "get_link",
+    f"SELECT {LINK} FROM links WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url",
 )
 
 # Begins several changes of one owner's: what they look at afterwards stays as it is.
@@ -137,18 +146,20 @@ TURN = """
             clock_timestamp())
     ON CONFLICT (owner) DO UPDATE SET changed_at = o.changed_at
     """
-LOCK_OWNER = statement(TURN)
+LOCK_OWNER = statement("lock_owner", TURN)
 
 LOCK = statement(
+    "lock_link",
     f"""
     SELECT {LINK} FROM owners JOIN links USING (owner)
      WHERE owner = :owner AND md5(url) = md5(:url) AND url = :url
        FOR UPDATE
-    """
+    """,
 )
 
 # Of the link as it was read, or nothing.
 UPDATE = _sql(
+    "update_link",
     type_="CAST(:event AS text)",
     visibility="CAST(:visibility AS text)",
     told="CASE WHEN :event = 'link.hidden' THEN jsonb_build_object('url', link.url)"
@@ -191,6 +202,7 @@ UPDATE = _sql(
 
 # Returns the link that was found, also where it is another version and stays.
 DELETE = _sql(
+    "delete_link",
     type_="'link.deleted'",
     template="""
     $wait;
@@ -218,17 +230,19 @@ DELETE = _sql(
 )
 
 OWNER = statement(
+    "get_owner",
     """
     SELECT link_count, private_count, public_count, default_visibility
       FROM owners WHERE owner = :owner
-    """
+    """,
 )
 
 SET_DEFAULT_VISIBILITY = statement(
+    "set_default_visibility",
     """
     INSERT INTO owners AS o (owner, link_count, version, changed_at, default_visibility)
     VALUES (:owner, 0, CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint),
             clock_timestamp(), :visibility)
     ON CONFLICT (owner) DO UPDATE SET default_visibility = :visibility
-    """
+    """,
 )

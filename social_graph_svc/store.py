@@ -191,4 +191,4 @@ def select_names(side: domain.Side, limit: int) -> Select[str]:
 
 @lru_cache(maxsize=64)
 def _names(side: domain.Side, limit: int) -> Compiled:
-    return Compiled(select_names(side, limit))
+    return Compiled(f"get_{side.value}", select_names(side, limit))

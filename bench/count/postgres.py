@@ -8,7 +8,7 @@ from embedded.postgres import PostgresServer
 
 # What works beside the requests, at any moment: the relay of the outbox, and health checks.
 BESIDE = re.compile(
-    r"outbox_lease|WITH lease AS|DELETE FROM outbox|to_regclass|'nobody'"
+    r"outbox_lease|WITH lease AS|DELETE FROM outbox|EXECUTE outbox_|to_regclass|'nobody'"
     r"|^PREPARE |pg_backend_pid"  # once for each connection
 )
 # What a driver or a pool sends of its own accord, around the statements that are the work.

@@ -75,9 +75,9 @@ class Compiled:
     What it returns is as psycopg2 has it: no type of SQLAlchemy's makes anything else of it.
     """
 
-    def __init__(self, statement: ClauseElement) -> None:
+    def __init__(self, title: str, statement: ClauseElement) -> None:
         compiled = statement.compile(dialect=PGDialect_psycopg2())  # type: ignore[no-untyped-call]
-        self.sql = Prepared(str(compiled))
+        self.sql = Prepared(title, str(compiled))
         self._values = dict(compiled.params)
 
     def values(self, **values: Any) -> Values:

@@ -27,7 +27,8 @@ class Prepared(str):
     """SQL with parameters as ``%(name)s``; what is before a semicolon is not prepared.
 
     PostgreSQL has to find the type of each parameter where it first stands: where it cannot, the
-    text says it, as ``CAST(%(name)s AS type)``.
+    text says it, as ``CAST(%(name)s AS type)``. In its log and its list of sessions, there is the
+    ``title`` in place of the text.
     """
 
     __slots__ = ("execution", "name", "preparation")
@@ -36,7 +37,7 @@ class Prepared(str):
     preparation: str
     execution: str
 
-    def __new__(cls, sql: str) -> "Prepared":
+    def __new__(cls, title: str, sql: str) -> "Prepared":
         """Word what is sent in place of the text."""
         statement = super().__new__(cls, sql)
         first, semicolon, last = sql.rpartition(";")
@@ -51,8 +52,8 @@ class Prepared(str):
             return f"${names.index(name) + 1}"
 
         body = _PARAMETER.sub(number, last)
-        digest = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
-        statement.name = f"s_{digest}"
+        digest = hashlib.blake2b(body.encode(), digest_size=8).hexdigest()
+        statement.name = f"{title}_{digest}"
         statement.preparation = f"PREPARE {statement.name} AS {body}"
         given = ", ".join(f"%({name})s" for name in names)
         arguments = f"({given})" if given else ""
@@ -60,16 +61,16 @@ class Prepared(str):
         return statement
 
 
-def statement(sql: str) -> Prepared:
+def statement(title: str, sql: str) -> Prepared:
     """Return a statement whose parameters stand there as ``:name``, as in SQLAlchemy's ``text``."""
     plain = _NAMED.sub(r"%(\1)s", sql.replace("%", "%%"))
-    return Prepared(plain.replace("\\:", ":"))
+    return Prepared(title, plain.replace("\\:", ":"))
 
 
 @lru_cache(maxsize=256)
-def prepared(sql: str) -> Prepared:
+def prepared(title: str, sql: str) -> Prepared:
     """Return the statement of a text that is made anew each time, but mostly the same."""
-    return Prepared(sql)
+    return Prepared(title, sql)
 
 
 class Preparations:

@@ -48,8 +48,8 @@ class OutboxRows:
         self._leases = leases
         self._name = name
         self._holder = uuid.uuid4().hex
-        self._claim = Compiled(self._claim_statement())
-        self._finish = Compiled(self._finish_statement())
+        self._claim = Compiled("outbox_take", self._claim_statement())
+        self._finish = Compiled("outbox_finish", self._finish_statement())
         self._backlog = self._backlog_statement()
 
     def take(self, skipped: Set[str]) -> Sequence[Row]:

@@ -32,13 +32,14 @@ _LATER = "AND (created_at, id) > (%(at)s, %(after)s)"
 
 def _statement(later: str) -> Prepared:
     return Prepared(
+        "export_links",
         _PART.format(
             columns=COLUMNS,
             later=later,
             rows=PART_ROWS,
             link_bytes=LINK_BYTES,
             part_bytes=PART_BYTES,
-        )
+        ),
     )
 
 

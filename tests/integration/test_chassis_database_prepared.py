@@ -16,14 +16,15 @@ from tests.integration import pgbouncer
 from tests.integration.service_database import unmigrated
 
 NAME = "prepared"
-GET = prepared.statement("SELECT * FROM things WHERE name = :name")
-ADD = prepared.statement("INSERT INTO things (name) VALUES (:name)")
-COUNT = prepared.statement("SELECT count(*) AS total FROM things")
+GET = prepared.statement("get", "SELECT * FROM things WHERE name = :name")
+ADD = prepared.statement("add", "INSERT INTO things (name) VALUES (:name)")
+COUNT = prepared.statement("count", "SELECT count(*) AS total FROM things")
 # The first part takes parameters, too; %, a colon and a cast are themselves.
 TWO = prepared.statement(
+    "two",
     "SELECT FROM things WHERE name = :name FOR UPDATE;"
     " SELECT name AS \"100%\", '\\:x' AS colon, CAST(:number AS int)::text AS number"
-    " FROM things WHERE name LIKE '%' AND name = :name"
+    " FROM things WHERE name LIKE '%' AND name = :name",
 )
 
 
@@ -74,7 +75,7 @@ def test_what_goes_before_takes_parameters_too(session: Session) -> None:
 
 def test_text_of_many_shapes_is_prepared_up_to_a_bound(session: Session) -> None:
     for number in range(prepared.MOST + 10):
-        shape = prepared.prepared(f"SELECT {number} AS n")
+        shape = prepared.prepared("shape", f"SELECT {number} AS n")
         assert fetch_one(session, shape, {}).n == number
     assert plans(session) == prepared.MOST
 
