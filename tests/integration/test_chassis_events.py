@@ -14,6 +14,7 @@ from nameko import config
 
 from chassis import nats, streams
 from chassis.events import Event
+from chassis.nats import client
 from chassis.streams import api, deliveries, reads
 from embedded import ports
 from embedded.nats import NatsServer
@@ -379,17 +380,44 @@ def test_nothing_is_skipped_after_the_connection_was_made_anew(
     next_of(pull)
     server.stop()
     server.start()
-    assert nats.streams().wait_connected(5)
+    until(lambda: reads.backlog(STREAM, "pull", 2))  # now all know of the new connection
     assert not pull.skip(first + 14)
+    assert reads.backlog(STREAM, "pull", 2) == (20, 1, 0)
     pull.close()
 
 
-def test_who_may_not_skip_is_told_and_does_not_ask_again(settings: dict[str, Any]) -> None:
+def test_nothing_is_skipped_over_a_connection_that_is_made_for_it(
+    settings: dict[str, Any], server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was frozen for long looks first whether the connection is there, and makes another."""
+    first = publish(0)
+    publish_many(*["plain"] * 20)
+    streams.ensure_consumer(STREAM, "pull", 2.5, timeout=2)
+    pull = deliveries.Pull(STREAM, "pull")
+    next_of(pull)
+    server.stop()
+    server.start()
+    with monkeypatch.context() as frozen:
+        frozen.setattr(client, "_STALE_SECONDS", -1)
+        assert not pull.skip(first + 14)
+    assert until(lambda: reads.backlog(STREAM, "pull", 2)) == (20, 1, 0)
+    pull.close()
+
+
+def test_who_may_not_skip_does_not_ask_again_for_a_while(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(0)
     pull = deliveries.Pull(STREAM, "nobody")
     assert not pull.skip(1)
     streams.ensure_consumer(STREAM, "nobody", 2.5, timeout=2)
     assert not pull.skip(1)
+    monkeypatch.setattr(deliveries, "_NO_SKIP_SECONDS", 0.0)
+    pull.close()
+    pull = deliveries.Pull(STREAM, "somebody")
+    assert not pull.skip(1)
+    streams.ensure_consumer(STREAM, "somebody", 2.5, timeout=2)
+    assert pull.skip(1)
     pull.close()
 
 
