@@ -21,7 +21,7 @@ _PULL_MESSAGES = 1000
 _HEARTBEAT_SECONDS = 2.0
 _SKIP_SECONDS = 1.0
 # NATS may be too old to skip (2.14 does), or not let us; or it did not answer just then.
-_NO_SKIP_SECONDS = 60.0
+_NO_SKIP_SECONDS = 600.0
 _HEARTBEAT, _TIMED_OUT = b"100", b"408"
 
 
