@@ -97,8 +97,9 @@ class Pull:
         return True
 
     def _is_undisturbed(self) -> bool:
-        # Else the stream may be another one, in which these sequences are other messages.
-        said = (message is not None and message.status == _HEARTBEAT for message in self._arrived)
+        # Else the stream may be another one, in which these sequences are other messages. Or we
+        # were frozen, and others have gone on since: then the end of the pull has come meanwhile.
+        said = (message is None or message.status == _HEARTBEAT for message in self._arrived)
         return self._connection.is_still(self._reconnections) and all(said)
 
     def wake(self) -> None:

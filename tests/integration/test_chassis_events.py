@@ -361,6 +361,7 @@ def test_what_is_skipped_is_not_given_out_and_what_follows_is(settings: dict[str
     assert reads.backlog(STREAM, "pull", 2) == (5, 1, 0)  # still one at a time
     deliveries.acknowledge(following, b"+ACK")
     assert deliveries.place(next_of(pull)).sequence == first + 16
+    pull.wake()  # as who is to stop: the batch in hand counts all the same
     assert pull.skip(first + 20)  # the last
     until(lambda: reads.has_handled(STREAM, "pull", first + 20, 2))
     assert publish(1) == first + 21
@@ -432,3 +433,30 @@ def test_batches_are_given_out_by_their_first_message(
     until(lambda: reads.has_handled(STREAM, "test", last, 2))
     assert reads.backlog(STREAM, "test", 2) == (0, 0, 0)
     assert api.ask(f"CONSUMER.INFO.{STREAM}.test", {}, 2)["delivered"]["consumer_seq"] < 10
+
+
+def test_batch_of_who_was_frozen_moves_the_consumer_not_back(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    """Its pull has ended meanwhile: so it knows that others may have gone on."""
+    first = publish(0, "later")
+    publish_many(*["plain"] * 19)
+    frozen = consume("BatchConsumer")
+    until(lambda: waited(frozen))
+    frozen.signal(signal.SIGSTOP)
+    active = consume("BatchConsumer")
+    until(lambda: waited(active))
+    written.with_suffix(".ready").touch()
+    publish_many(*["plain"] * 60)
+    until(lambda: len(set(sequences(written))) == 80)
+    until(lambda: api.ask(f"CONSUMER.INFO.{STREAM}.test", {}, 2)["num_waiting"] == 1)
+    active.stop()
+    before = len(sequences(written))
+    frozen.signal(signal.SIGCONT)
+    last = publish(99)
+    until(lambda: last in sequences(written))
+    assert {*sequences(written)[before:]} == {*range(first, first + 20), last}
+
+
+def sequences(written: Path) -> list[int]:
+    return [int(line.split()[1]) for line in written.read_text().splitlines()]
