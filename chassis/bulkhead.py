@@ -1,9 +1,12 @@
 """A limit of calls under way to one peer: one that is frozen must not take all workers.
 
 Who finds no place waits in line, for as long as the peer answers others: it is busy, and there will
-be an answer within the deadline. A peer that answers nobody is frozen, and is not waited for.
+be an answer within the deadline. A peer that answers nobody is frozen, and is not waited for: once
+somebody has found that out, nobody else waits at all until it answers, for waiting takes a worker.
+For the same reason the line has an end: a quarter of the workers are there for others in any case.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -20,13 +23,16 @@ WAIT_PART = 0.25
 
 
 class Bulkhead:
-    """So many places for calls to the peer of this name."""
+    """So many places for calls to the peer of this name, and a line of so many who wait."""
 
-    def __init__(self, peer: str, places: int) -> None:
+    def __init__(self, peer: str, places: int, longest_line: float = math.inf) -> None:
         self._peer = peer
+        self._places = places
+        self._longest_line = longest_line
         self._free = places  # with somebody in line, none
         self._line: deque[Event] = deque()
         self._answers = 0
+        self._frozen_since = -1  # how many answers there were when somebody found that out
 
     @contextmanager
     def place(self, seconds: float) -> Iterator[None]:
@@ -51,8 +57,12 @@ class Bulkhead:
             self._line.popleft().send()
         else:
             self._free += 1
+            if self._free == self._places:  # nobody who asks now, and so nobody who knows
+                self._frozen_since = -1
 
     def _wait(self, seconds: float) -> None:
+        if self._frozen_since == self._answers or len(self._line) >= self._longest_line:
+            raise self._busy()
         turn = Event()
         self._line.append(turn)
         try:
@@ -69,8 +79,11 @@ class Bulkhead:
         while not turn.ready():
             answers, left = self._answers, end - time.monotonic()
             turn.wait(max(0.001, min(patience, left)))
-            frozen = self._answers == answers
-            if not turn.ready() and (frozen or time.monotonic() >= end):
-                raise Unavailable(
-                    "peer_busy", f"{self._peer} has too many calls to answer; try again."
-                )
+            silent = self._answers == answers
+            if not turn.ready() and (silent or time.monotonic() >= end):
+                if silent and left >= patience:
+                    self._frozen_since = answers
+                raise self._busy()
+
+    def _busy(self) -> Unavailable:
+        return Unavailable("peer_busy", f"{self._peer} has too many calls to answer; try again.")

@@ -1,9 +1,11 @@
 """The calls of this process to one peer: bounded in number, counted and timed."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
+from chassis import config
 from chassis.bulkhead import Bulkhead
 from chassis.telemetry import current, metrics, tracing
 from chassis.telemetry.workers import outcome
@@ -29,7 +31,7 @@ class PeerCalls:
     def __init__(self, service: str, target: str, places: int) -> None:
         self._service = service
         self._target = target
-        self._bulkhead = Bulkhead(target, places)
+        self._bulkhead = Bulkhead(target, places, _longest_line(places))
         self._tracer = tracing.tracer(service)
         self._in_flight = _IN_FLIGHT.labels(service, target)
 
@@ -55,3 +57,10 @@ class PeerCalls:
             metrics.series(_SECONDS, self._service, self._target, method).observe(
                 perf_counter() - began
             )
+
+
+def _longest_line(places: int) -> float:
+    """Return how many may wait for a place: a quarter of the workers must be left for others."""
+    if config.optional("max_workers") is None:
+        return math.inf
+    return max(0, 3 * config.positive_integer("max_workers") // 4 - places)

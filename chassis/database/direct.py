@@ -50,7 +50,7 @@ def fetch_one(session: Session, sql: str, values: Values) -> Row | None:
 
 def fetch_alone(engine: Engine, sql: str, values: Values) -> list[Row]:
     """Execute a statement that is a transaction of its own, whatever a session is at."""
-    connection = engine.raw_connection()
+    connection = _connection(engine)
     try:
         cursor = connection.cursor()
         try:
@@ -60,7 +60,10 @@ def fetch_alone(engine: Engine, sql: str, values: Values) -> list[Row]:
         finally:
             cursor.close()
     except psycopg2.Error as error:
-        _refuse(engine, connection, sql, error)
+        lost = engine.dialect.is_disconnect(error, connection.dbapi_connection, None)
+        if lost:
+            connection.invalidate(error)
+        _refuse(engine, sql, error, lost)
     except BaseException as error:  # a worker's deadline, in the middle of an answer
         connection.invalidate(error)
         raise
@@ -93,16 +96,20 @@ def _row_of(names: tuple[str, ...]) -> Callable[[tuple[Any, ...]], Row]:
     return make
 
 
+def _connection(engine: Engine) -> PoolProxiedConnection:
+    try:
+        return engine.raw_connection()
+    except psycopg2.Error as error:  # of one that had to be made
+        _refuse(engine, None, error, lost=False, connecting=True)
+
+
 def _refuse(
-    engine: Engine, connection: PoolProxiedConnection, sql: str, error: psycopg2.Error
+    engine: Engine, sql: str | None, error: psycopg2.Error, lost: bool, connecting: bool = False
 ) -> NoReturn:
     """Raise what SQLAlchemy would make of an error, after whoever listens for errors."""
     dialect = engine.dialect
-    away = dialect.is_disconnect(error, connection.dbapi_connection, None)
-    if away:
-        connection.invalidate(error)
     if dialect.translator is not None:  # type: ignore[attr-defined]  # see dialect.Dialect
-        dialect.translator.judge(error, away)  # type: ignore[attr-defined]
+        dialect.translator.judge(error, lost, connecting)  # type: ignore[attr-defined]
     raise exc.DBAPIError.instance(
         sql, None, error, psycopg2.Error, hide_parameters=True, dialect=dialect
     ) from error

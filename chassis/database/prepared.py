@@ -17,8 +17,9 @@ from psycopg2 import errors, extensions
 
 # A migration has changed a table under a plan; or behind a pooler the session is another one.
 STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
-# What one connection keeps ready; whatever comes then goes as text.
-MOST = 64
+# Of texts that are made anew each time, one connection keeps so many ready; whichever comes then
+# goes as text. The others are as many as are written in the code, and shall not lack room.
+MOST_SHAPES = 48
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 _NAMED = re.compile(r"(?<![:\\\w]):(?=[a-z])(\w+)")
 
@@ -31,15 +32,17 @@ class Prepared(str):
     ``title`` in place of the text.
     """
 
-    __slots__ = ("execution", "name", "preparation")
+    __slots__ = ("execution", "is_shape", "name", "preparation")
 
+    is_shape: bool  # one of many: see ``prepared``
     name: str
     preparation: str
     execution: str
 
-    def __new__(cls, title: str, sql: str) -> "Prepared":
+    def __new__(cls, title: str, sql: str, is_shape: bool = False) -> "Prepared":
         """Word what is sent in place of the text."""
         statement = super().__new__(cls, sql)
+        statement.is_shape = is_shape
         first, semicolon, last = sql.rpartition(";")
         names: list[str] = []
 
@@ -70,7 +73,7 @@ def statement(title: str, sql: str) -> Prepared:
 @lru_cache(maxsize=256)
 def prepared(title: str, sql: str) -> Prepared:
     """Return the statement of a text that is made anew each time, but mostly the same."""
-    return Prepared(title, sql)
+    return Prepared(title, sql, is_shape=True)
 
 
 class Preparations:
@@ -79,6 +82,7 @@ class Preparations:
     def __init__(self) -> None:
         self.stale = False  # the tables, or the session, are not what they were
         self._names: set[str] = set()
+        self._shapes = 0
         self._possible: bool | None = None
 
     def ready(self, statement: Prepared, cursor: extensions.cursor) -> bool:
@@ -86,13 +90,17 @@ class Preparations:
         if self.stale:
             self._execute(cursor, "DEALLOCATE ALL")
             self._names.clear()
+            self._shapes = 0
             self.stale, self._possible = False, None
         if statement.name in self._names:
             return True
-        if len(self._names) >= MOST or not self._may_prepare(cursor):
+        if statement.is_shape and self._shapes >= MOST_SHAPES:
+            return False
+        if not self._may_prepare(cursor):
             return False
         self._execute(cursor, statement.preparation)
         self._names.add(statement.name)
+        self._shapes += statement.is_shape
         return True
 
     def _may_prepare(self, cursor: extensions.cursor) -> bool:

@@ -75,6 +75,10 @@ class Client:
         """Say whether a server is there now."""
         return self._session is not None and not self._session.over
 
+    def is_still(self, reconnections: int) -> bool:
+        """Say whether what is sent now goes over the connection that was made as the so manyth."""
+        return self.connected and not self._is_stale and self.reconnections == reconnections
+
     def publish(
         self,
         subject: str,
@@ -171,16 +175,20 @@ class Client:
 
     def _current(self) -> Session:
         session = self._session
-        if session is None or session.over or time.monotonic() - self._seen > _STALE_SECONDS:
+        if session is None or session.over or self._is_stale:
             session = self._looked_for()
         if session.is_stuck:
             raise Unavailable("bus_unavailable", "The message bus is away; try again.")
         return session
 
+    @property
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._seen > _STALE_SECONDS
+
     def _looked_for(self) -> Session:
         # A process that has just begun does not know yet, and neither does a shell that waited
         # for its user and gave the hub no time: wait for a moment.
-        stale = time.monotonic() - self._seen > _STALE_SECONDS
+        stale = self._is_stale
         if eventlet.getcurrent() is not hubs.get_hub().greenlet:  # who must not wait does not
             self._seen = time.monotonic()
             eventlet.sleep(0.001)

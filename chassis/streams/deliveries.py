@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from time import monotonic
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,8 @@ _PULL_SECONDS = 5.0
 _PULL_MESSAGES = 1000
 _HEARTBEAT_SECONDS = 2.0
 _SKIP_SECONDS = 1.0
+# NATS may be too old to skip (2.14 does), or not let us; or it did not answer just then.
+_NO_SKIP_SECONDS = 600.0
 _HEARTBEAT, _TIMED_OUT = b"100", b"408"
 
 
@@ -51,7 +54,7 @@ class Pull:
         self._reconnections = self._connection.reconnections
         self._connection.watch(self.wake)
         self._left = 0  # how many messages the server still may send of those asked for
-        self._may_skip = True
+        self._skips_after = 0.0  # on the monotonic clock
 
     def next(self) -> Message | None:
         """Return the next message, or None when there is none for now.
@@ -83,19 +86,21 @@ class Pull:
         For who holds the one message that is given out, and is done with all from it on, up to
         this one. Return False where that is not known to have happened: then acknowledge.
         """
-        if not self._may_skip or not self._is_undisturbed():
+        if monotonic() < self._skips_after or not self._is_undisturbed():
             return False
         try:
             api.ask(f"CONSUMER.RESET.{self._consumer}", {"seq": sequence + 1}, _SKIP_SECONDS)
         except (Unavailable, api.Refused) as error:
-            self._may_skip = False  # NATS is too old (2.14 has it), or does not let us
+            self._skips_after = monotonic() + _NO_SKIP_SECONDS
             log.debug("messages are acknowledged one by one: %s", error)
-        return self._may_skip
+            return False
+        return True
 
     def _is_undisturbed(self) -> bool:
-        # Else the stream may be another one, in which these sequences are other messages.
-        said = (message is not None and message.status == _HEARTBEAT for message in self._arrived)
-        return self._connection.reconnections == self._reconnections and all(said)
+        # Else the stream may be another one, in which these sequences are other messages. Or we
+        # were frozen, and others have gone on since: then the end of the pull has come meanwhile.
+        said = (message is None or message.status == _HEARTBEAT for message in self._arrived)
+        return self._connection.is_still(self._reconnections) and all(said)
 
     def wake(self) -> None:
         """Make ``next`` return."""

@@ -14,11 +14,16 @@ from sqlalchemy import String, exc, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from chassis.database import Store
+from chassis.database.direct import fetch_one
+from chassis.database.prepared import statement
 from chassis.errors import Unavailable
 from embedded.postgres import PostgresServer
 from embedded.roles import Database
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datetime.utc.*:DeprecationWarning")
+
+
+GET = statement("SELECT name FROM things WHERE name = :name")
 
 
 class Base(DeclarativeBase):
@@ -43,6 +48,9 @@ class ThingStore:
     def add(self, name: str) -> None:
         with self.session.begin():
             self.session.add(Thing(name=name))
+
+    def get(self, name: str) -> Any:
+        return fetch_one(self.session, GET, {"name": name})
 
     def lose_the_server(self, stop: Callable[[], None]) -> None:
         self.session.execute(text("SELECT 1"))  # a transaction that nobody ends
@@ -168,16 +176,18 @@ def test_a_stopped_server_is_unavailable_and_then_good_again(
     postgres.stop()
     try:
         for _ in range(5):
-            began = time.monotonic()
-            with pytest.raises(Unavailable) as refusal:
-                call(container, lambda things: things.add("meanwhile"))
-            assert refusal.value.code == "database_unavailable"
-            assert time.monotonic() - began < 2
+            for act in (ThingStore.add, ThingStore.get):
+                began = time.monotonic()
+                with pytest.raises(Unavailable) as refusal:
+                    call(container, lambda things, act=act: act(things, "meanwhile"))
+                assert refusal.value.code == "database_unavailable"
+                assert time.monotonic() - began < 2
         with pytest.raises(Unavailable):
             provider(container).check()
     finally:
         postgres.start()
     call(container, lambda things: things.add("after"))
+    assert call(container, lambda things: things.get("after")) == ("after",)
     assert call(container, lambda things: things.run("SELECT count(*) FROM things")) == 2
     provider(container).check()
 

@@ -74,10 +74,17 @@ def test_what_goes_before_takes_parameters_too(session: Session) -> None:
 
 
 def test_text_of_many_shapes_is_prepared_up_to_a_bound(session: Session) -> None:
-    for number in range(prepared.MOST + 10):
+    for number in range(prepared.MOST_SHAPES + 10):
         shape = prepared.prepared("shape", f"SELECT {number} AS n")
         assert fetch_one(session, shape, {}).n == number
-    assert plans(session) == prepared.MOST
+    assert plans(session) == prepared.MOST_SHAPES
+
+
+def test_many_shapes_leave_room_for_what_always_comes(session: Session) -> None:
+    for number in range(prepared.MOST_SHAPES + 10):
+        fetch(session, prepared.prepared("shape", f"SELECT {number} AS n"), {})
+    execute(session, ADD, {"name": "a"})
+    assert plans(session) == prepared.MOST_SHAPES + 1
 
 
 def test_statement_is_part_of_the_transaction_that_is_open(session: Session) -> None:

@@ -14,6 +14,7 @@ from nameko import config
 
 from chassis import nats, streams
 from chassis.events import Event
+from chassis.nats import client
 from chassis.streams import api, deliveries, reads
 from embedded import ports
 from embedded.nats import NatsServer
@@ -360,6 +361,7 @@ def test_what_is_skipped_is_not_given_out_and_what_follows_is(settings: dict[str
     assert reads.backlog(STREAM, "pull", 2) == (5, 1, 0)  # still one at a time
     deliveries.acknowledge(following, b"+ACK")
     assert deliveries.place(next_of(pull)).sequence == first + 16
+    pull.wake()  # as who is to stop: the batch in hand counts all the same
     assert pull.skip(first + 20)  # the last
     until(lambda: reads.has_handled(STREAM, "pull", first + 20, 2))
     assert publish(1) == first + 21
@@ -379,17 +381,44 @@ def test_nothing_is_skipped_after_the_connection_was_made_anew(
     next_of(pull)
     server.stop()
     server.start()
-    assert nats.streams().wait_connected(5)
+    until(lambda: reads.backlog(STREAM, "pull", 2))  # now all know of the new connection
     assert not pull.skip(first + 14)
+    assert reads.backlog(STREAM, "pull", 2) == (20, 1, 0)
     pull.close()
 
 
-def test_who_may_not_skip_is_told_and_does_not_ask_again(settings: dict[str, Any]) -> None:
+def test_nothing_is_skipped_over_a_connection_that_is_made_for_it(
+    settings: dict[str, Any], server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was frozen for long looks first whether the connection is there, and makes another."""
+    first = publish(0)
+    publish_many(*["plain"] * 20)
+    streams.ensure_consumer(STREAM, "pull", 2.5, timeout=2)
+    pull = deliveries.Pull(STREAM, "pull")
+    next_of(pull)
+    server.stop()
+    server.start()
+    with monkeypatch.context() as frozen:
+        frozen.setattr(client, "_STALE_SECONDS", -1)
+        assert not pull.skip(first + 14)
+    assert until(lambda: reads.backlog(STREAM, "pull", 2)) == (20, 1, 0)
+    pull.close()
+
+
+def test_who_may_not_skip_does_not_ask_again_for_a_while(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(0)
     pull = deliveries.Pull(STREAM, "nobody")
     assert not pull.skip(1)
     streams.ensure_consumer(STREAM, "nobody", 2.5, timeout=2)
     assert not pull.skip(1)
+    monkeypatch.setattr(deliveries, "_NO_SKIP_SECONDS", 0.0)
+    pull.close()
+    pull = deliveries.Pull(STREAM, "somebody")
+    assert not pull.skip(1)
+    streams.ensure_consumer(STREAM, "somebody", 2.5, timeout=2)
+    assert pull.skip(1)
     pull.close()
 
 
@@ -404,3 +433,30 @@ def test_batches_are_given_out_by_their_first_message(
     until(lambda: reads.has_handled(STREAM, "test", last, 2))
     assert reads.backlog(STREAM, "test", 2) == (0, 0, 0)
     assert api.ask(f"CONSUMER.INFO.{STREAM}.test", {}, 2)["delivered"]["consumer_seq"] < 10
+
+
+def test_batch_of_who_was_frozen_moves_the_consumer_not_back(
+    consume: Callable[..., ServiceProcess], written: Path
+) -> None:
+    """Its pull has ended meanwhile: so it knows that others may have gone on."""
+    first = publish(0, "later")
+    publish_many(*["plain"] * 19)
+    frozen = consume("BatchConsumer")
+    until(lambda: waited(frozen))
+    frozen.signal(signal.SIGSTOP)
+    active = consume("BatchConsumer")
+    until(lambda: waited(active))
+    written.with_suffix(".ready").touch()
+    publish_many(*["plain"] * 60)
+    until(lambda: len(set(sequences(written))) == 80)
+    until(lambda: api.ask(f"CONSUMER.INFO.{STREAM}.test", {}, 2)["num_waiting"] == 1)
+    active.stop()
+    before = len(sequences(written))
+    frozen.signal(signal.SIGCONT)
+    last = publish(99)
+    until(lambda: last in sequences(written))
+    assert {*sequences(written)[before:]} == {*range(first, first + 20), last}
+
+
+def sequences(written: Path) -> list[int]:
+    return [int(line.split()[1]) for line in written.read_text().splitlines()]

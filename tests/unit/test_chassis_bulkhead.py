@@ -16,8 +16,8 @@ LONG = 60.0
 class Calls:
     """Calls through a bulkhead that end when they are told how."""
 
-    def __init__(self, places: int) -> None:
-        self.bulkhead = Bulkhead("peer", places)
+    def __init__(self, places: int, longest_line: float = 9) -> None:
+        self.bulkhead = Bulkhead("peer", places, longest_line)
         self.begun: list[int] = []
         self.ends: list[Event] = []
 
@@ -80,6 +80,65 @@ def test_a_peer_that_answers_nobody_is_not_waited_for(
         with pytest.raises(Unavailable) as refusal:
             thread.wait()
         assert refusal.value.code == "peer_busy"
+
+
+def test_nobody_waits_for_a_peer_that_is_known_to_be_frozen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulkhead, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(bulkhead, "WAIT_PART", 0)
+    calls = Calls(places=2)
+    calls.call(), calls.call()
+    with pytest.raises(Unavailable):
+        calls.call().wait()
+    with pytest.raises(Unavailable) as refusal:
+        at_once(calls.bulkhead)
+    assert refusal.value.code == "peer_busy"
+    calls.end(0)  # it answers
+    calls.call()
+    calls.call()
+    assert calls.begun == [0, 1, 3]
+    calls.end(1)
+    assert calls.begun == [0, 1, 3, 4]
+
+
+def test_that_a_peer_was_frozen_is_forgotten_with_the_last_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulkhead, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(bulkhead, "WAIT_PART", 0)
+    calls = Calls(places=1)
+    calls.call()
+    with pytest.raises(Unavailable):
+        calls.call().wait()
+    calls.end(0, Unavailable("peer_timeout", "It did not answer."))
+    monkeypatch.setattr(bulkhead, "WAIT_SECONDS", LONG)
+    calls.call()
+    calls.call()
+    calls.end(2)
+    assert calls.begun == [0, 2, 3]
+
+
+def at_once(places: Bulkhead) -> None:
+    """Take a place, or be refused, without letting anybody else run."""
+    hub = eventlet.hubs.get_hub()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "switch", lambda: pytest.fail("it waits"))
+        with places.place(LONG):
+            pass
+
+
+def test_line_has_an_end() -> None:
+    calls = Calls(places=1, longest_line=1)
+    calls.call()
+    waits, comes_too_late = calls.call(), calls.call()
+    with pytest.raises(Unavailable) as refusal:
+        comes_too_late.wait()
+    assert refusal.value.code == "peer_busy"
+    calls.end(0)
+    calls.end(1)
+    waits.wait()
+    assert calls.begun == [0, 1]
 
 
 def test_no_longer_than_there_is_time() -> None:
