@@ -7,7 +7,7 @@ import pytest
 
 from chassis.errors import Unavailable
 from chassis.telemetry import current
-from news_svc.feeds import pages
+from news_svc.people import pages
 from news_svc.schemas import UsernamesDoc
 
 
