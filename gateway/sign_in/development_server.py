@@ -1,7 +1,7 @@
 """Where the development identity provider runs: beside the gateway, or not at all."""
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import eventlet
@@ -13,7 +13,10 @@ from chassis import config
 from gateway import addresses
 from gateway.sign_in.development import CLIENT_ID, CLIENT_SECRET, HOST, Application
 from gateway.sign_in.providers import Application as Registration
-from gateway.sign_in.providers import Person, Provider, Ticket
+from gateway.sign_in.providers import Person, Ticket
+
+if TYPE_CHECKING:
+    from gateway.sign_in.github import GitHub
 
 
 def wanted() -> bool:
@@ -42,6 +45,10 @@ class DevelopmentProvider:
 
     def __init__(self) -> None:
         self.port = config.port("DEV_IDENTITY_PROVIDER_PORT")
+        # The name by which the browser knows this machine, so that it sends our cookie on the
+        # way back.
+        known = urlsplit(addresses.public_url()).hostname
+        self.host = known if known in ("localhost", HOST) else "localhost"
         self.application = Registration(
             client_id=CLIENT_ID,
             client_secret=CLIENT_SECRET,
@@ -51,24 +58,21 @@ class DevelopmentProvider:
 
     def address(self, ticket: Ticket) -> str:
         """Return the page to which a browser is sent to sign in."""
-        return self._github.address(ticket)
+        return self.github.address(ticket)
 
     def person(self, code: str, issuer: str, ticket: Ticket) -> Person:
         """Exchange the code that came back, and return who it is."""
-        return self._github.person(code, issuer, ticket)
+        return self.github.person(code, issuer, ticket)
 
     @cached_property
-    def _github(self) -> Provider:
+    def github(self) -> "GitHub":
+        """What asks the server, and knows its addresses."""
         from gateway.sign_in.github import GitHub
 
-        # The name by which the browser knows this machine, so that it sends our cookie on the
-        # way back.
-        known = urlsplit(addresses.public_url()).hostname
-        host = known if known in ("localhost", HOST) else "localhost"
         return GitHub(
             name=self.name,
             label=self.label,
-            authorize_url=f"http://{host}:{self.port}/login/oauth/authorize",
+            authorize_url=f"http://{self.host}:{self.port}/login/oauth/authorize",
             token_url=f"http://{HOST}:{self.port}/login/oauth/access_token",
             api_url=f"http://{HOST}:{self.port}",
             application=self.application,
