@@ -31,6 +31,7 @@ class Child:
         cwd: Path,
         account: Account | None = None,
         env: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
         stop_signal: int = signal.SIGTERM,
         death_signal: int = signal.SIGKILL,
     ) -> None:
@@ -41,7 +42,7 @@ class Child:
             [str(part) for part in [*leash, *argv]],
             cwd=cwd,
             env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -18,31 +18,42 @@ POLL_SECONDS = 0.05
 IN_SILENCE = ("-W", "ignore:::nameko.extensions")
 
 
-def upgrade(settings: Settings, meanwhile: Callable[[], None]) -> None:
+def prepare(settings: Settings) -> Child:
+    """Start the process that migrates; it imports what it needs, and waits to be told what to do.
+
+    One for all services: what it imports takes longer than what it does.
+    """
+    argv = [sys.executable, *IN_SILENCE, "-m", "embedded.upgrade"]
+    env = WITHOUT_RESOLVER  # PostgreSQL's driver has one of its own
+    return Child(argv, output=subprocess.PIPE, cwd=settings.root, env=env, stdin=subprocess.PIPE)
+
+
+def upgrade(
+    settings: Settings, meanwhile: Callable[[], None], prepared: Child | None = None
+) -> None:
     """Run ``alembic upgrade head`` for each service that needs it.
 
     ``meanwhile`` is called again and again, and may raise to give up.
     """
     uris: dict[str, str] = settings.get("DB_OWNER_URIS")
     behind = [key.partition(":")[0] for key, uri in uris.items() if _is_behind(settings, key, uri)]
-    if not behind:
+    if not behind and prepared is None:
         return
-    # One process for all: what it imports takes longer than what it does.
-    argv = [sys.executable, *IN_SILENCE, "-m", "embedded.upgrade", *behind]
-    env = WITHOUT_RESOLVER  # PostgreSQL's driver has one of its own
-    child = Child(argv, output=subprocess.PIPE, cwd=settings.root, env=env)
-    said = _outcome(child, meanwhile)
+    child = prepared or prepare(settings)
+    said = _outcome(child, " ".join(behind).encode(), meanwhile)
     if child.status != 0:
         last = said.decode(errors="replace").strip().rpartition("\n")[2]
         raise CannotStart(last or "the migrations of the databases failed without a word")
 
 
-def _outcome(child: Child, meanwhile: Callable[[], None]) -> bytes:
+def _outcome(child: Child, order: bytes, meanwhile: Callable[[], None]) -> bytes:
+    to_say: bytes | None = order  # once
     while True:
         try:
-            said: bytes = child.process.communicate(timeout=POLL_SECONDS)[0]
+            said: bytes = child.process.communicate(to_say, timeout=POLL_SECONDS)[0]
             return said
         except subprocess.TimeoutExpired:
+            to_say = None
             meanwhile()
 
 

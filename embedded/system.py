@@ -76,8 +76,11 @@ class System:
         units += [Unit(name, self._starter(name)) for name in self.settings.get("HTTP_PORTS")]
         # Services wait for what they need by themselves. PostgreSQL is last, since its first start
         # waits for initdb: meanwhile the others come up.
+        migrator: Child | None = None
         for unit in sorted(units, key=lambda unit: unit.name == PostgresServer.name):
             self._check_asked()
+            if unit.name == PostgresServer.name and self._is_first_start():
+                migrator = migrations.prepare(self.settings)
             unit.start()
             self.units.append(unit)
         for server in self.servers:
@@ -85,7 +88,13 @@ class System:
             if isinstance(server, PostgresServer):
                 for database in servers.databases(self.settings):
                     server.ensure_database(database)
-        migrations.upgrade(self.settings, self._check_asked)
+        migrations.upgrade(self.settings, self._check_asked, migrator)
+
+    def _is_first_start(self) -> bool:
+        return any(
+            isinstance(server, PostgresServer) and not server.folder.exists()
+            for server in self.servers
+        )
 
     def _starter(self, name: str) -> Callable[[], Child]:
         nameko = [sys.executable, *migrations.IN_SILENCE, str(binaries.script("nameko"))]

@@ -1,8 +1,15 @@
-"""``python -m embedded.upgrade SERVICE...``: ``alembic upgrade head`` for each, in one process."""
+"""``python -m embedded.upgrade``: ``alembic upgrade head`` for each service named on its stdin.
+
+So it can import what it needs, which takes longer than the rest, before it knows what to do.
+"""
 
 import sys
 import traceback
 
+# What the services' migrations will need.
+import nameko.cli  # noqa: F401
+import nameko_sqlalchemy  # noqa: F401
+import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
 from alembic import command
 from alembic.config import Config
 
@@ -21,4 +28,4 @@ def main(services: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.stdin.read().split()))
