@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import warnings
 from pathlib import Path
 
 from embedded.errors import CannotStart
@@ -23,8 +22,6 @@ def main() -> int:
     token.add_argument("name", help="who signs in")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    # eventlet 0.41.3, which nameko imports: nobody at a terminal can do anything about it.
-    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:
         return _token(arguments.name) if arguments.command == "token" else _run(arguments)
     except CannotStart as error:

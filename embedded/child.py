@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,7 @@ class Child:
     """One running process, in a session of its own: a Ctrl-C in the terminal doesn't reach it.
 
     It stops on ``stop_signal``, and gets ``death_signal`` if we end without stopping it.
+    ``env`` is what it finds in its environment besides ours.
     """
 
     def __init__(
@@ -29,6 +30,8 @@ class Child:
         output: IO[bytes] | int,
         cwd: Path,
         account: Account | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
         stop_signal: int = signal.SIGTERM,
         death_signal: int = signal.SIGKILL,
     ) -> None:
@@ -38,7 +41,8 @@ class Child:
         self.process = subprocess.Popen(
             [str(part) for part in [*leash, *argv]],
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})},
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

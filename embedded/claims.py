@@ -41,13 +41,14 @@ def check(claims: Iterable[Claim], settings: Settings) -> None:
     taken: dict[int, Claim] = {}
     deadline = time.monotonic() + LINGER_SECONDS
     for claim in claims:
-        advice = settings.how_to_change(claim.key)
         if other := taken.get(claim.port):
+            advice = settings.how_to_change(claim.key)
             raise CannotStart(f"{claim.who} and {other.who} both want port {claim.port}: {advice}")
         taken[claim.port] = claim
         # What a system that was killed just now has left behind is about to end.
         while why := obstacle(claim.host, claim.port):
             if time.monotonic() > deadline:
+                advice = settings.how_to_change(claim.key)
                 raise CannotStart(
                     f"port {claim.port} {why}, and {claim.who} wants it: stop the program that "
                     f"has it, or {advice} to another port"

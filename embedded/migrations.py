@@ -2,46 +2,58 @@
 
 import ast
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
 
-from embedded import binaries
 from embedded.child import Child
 from embedded.errors import CannotStart
+from embedded.lookups import WITHOUT_RESOLVER
 from embedded.settings import Settings
 
 POLL_SECONDS = 0.05
+# eventlet 0.41.3 warns of its own deprecation whenever it is imported, first of all by nameko.
+IN_SILENCE = ("-W", "ignore:::nameko.extensions")
 
 
-def upgrade(settings: Settings, meanwhile: Callable[[], None]) -> None:
-    """Run ``alembic upgrade head`` for each service that needs it, all at once.
+def prepare(settings: Settings) -> Child:
+    """Start the process that migrates; it imports what it needs, and waits to be told what to do.
+
+    One for all services: what it imports takes longer than what it does.
+    """
+    argv = [sys.executable, *IN_SILENCE, "-m", "embedded.upgrade"]
+    env = WITHOUT_RESOLVER  # PostgreSQL's driver has one of its own
+    return Child(argv, output=subprocess.PIPE, cwd=settings.root, env=env, stdin=subprocess.PIPE)
+
+
+def upgrade(
+    settings: Settings, meanwhile: Callable[[], None], prepared: Child | None = None
+) -> None:
+    """Run ``alembic upgrade head`` for each service that needs it.
 
     ``meanwhile`` is called again and again, and may raise to give up.
     """
     uris: dict[str, str] = settings.get("DB_OWNER_URIS")
     behind = [key.partition(":")[0] for key, uri in uris.items() if _is_behind(settings, key, uri)]
-    running = {service: _start(settings, service) for service in behind}
-    for service, child in running.items():
-        said = _outcome(child, meanwhile)
-        if child.status != 0:
-            last = said.decode(errors="replace").strip().rpartition("\n")[2]
-            raise CannotStart(f"the migration of {service}'s database failed: {last}")
+    if not behind and prepared is None:
+        return
+    child = prepared or prepare(settings)
+    said = _outcome(child, " ".join(behind).encode(), meanwhile)
+    if child.status != 0:
+        last = said.decode(errors="replace").strip().rpartition("\n")[2]
+        raise CannotStart(last or "the migrations of the databases failed without a word")
 
 
-def _start(settings: Settings, service: str) -> Child:
-    program = binaries.script("alembic")
-    argv = [str(program), "-c", f"{service}/alembic.ini", "upgrade", "head"]
-    return Child(argv, output=subprocess.PIPE, cwd=settings.root)
-
-
-def _outcome(child: Child, meanwhile: Callable[[], None]) -> bytes:
+def _outcome(child: Child, order: bytes, meanwhile: Callable[[], None]) -> bytes:
+    to_say: bytes | None = order  # once
     while True:
         try:
-            said: bytes = child.process.communicate(timeout=POLL_SECONDS)[0]
+            said: bytes = child.process.communicate(to_say, timeout=POLL_SECONDS)[0]
             return said
         except subprocess.TimeoutExpired:
+            to_say = None
             meanwhile()
 
 

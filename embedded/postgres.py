@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from embedded.account import unprivileged
 from embedded.errors import CannotStart
 from embedded.roles import Database
 from embedded.server import HOST, START_SECONDS, STOP_SECONDS, Server
+
+Run = Callable[..., list[tuple[Any, ...]]]  # a statement and its values, to its rows
 
 # A role without privileges needs no password: only this machine can connect, the data are those
 # of development, and so every developer's config.yaml is the same. The superuser, who could run
@@ -80,16 +82,18 @@ class PostgresServer(Server):
 
     def ensure_database(self, database: Database) -> None:
         """Make a database and its roles where they are missing, and give each role its due."""
-        for role in dict.fromkeys((database.owner, database.service)):
-            if not self.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", role):
-                self.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
-        owner = self._owner(database.name)
-        if owner is None:
-            self.execute(database.sql(roles.CREATE))
-        elif owner != database.owner:
-            statements = database.sql(roles.TAKE_OVER, former=owner)
-            self.execute(statements, database=database.name)
-        self.execute(database.sql(roles.PRIVILEGES), database=database.name)
+        with self._session() as run:
+            for role in dict.fromkeys((database.owner, database.service)):
+                if not run("SELECT 1 FROM pg_roles WHERE rolname = %s", role):
+                    run(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+            query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
+            owner = next((owner for (owner,) in run(query, database.name)), None)
+            if owner is None:
+                run(database.sql(roles.CREATE))
+        with self._session(database.name) as run:
+            if owner not in (None, database.owner):
+                run(database.sql(roles.TAKE_OVER, former=owner))
+            run(database.sql(roles.PRIVILEGES))
 
     def drop_database(self, name: str) -> None:
         """Drop a database with all its sessions."""
@@ -100,14 +104,8 @@ class PostgresServer(Server):
         self, statement: str | sql.Composed, *values: Any, database: str = "postgres"
     ) -> list[tuple[Any, ...]]:
         """Run one statement as the superuser, and return its rows."""
-        connection = self.connect(database)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(statement, values)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        with self._session(database) as run:
+            return run(statement, *values)
 
     def connect(self, database: str = "postgres") -> Any:
         """Connect as the superuser."""
@@ -143,6 +141,22 @@ class PostgresServer(Server):
             self.resume()
         super().stop()
 
+    @contextlib.contextmanager
+    def _session(self, database: str = "postgres") -> Iterator[Run]:
+        """Connect as the superuser; each statement is a transaction of its own."""
+        connection = self.connect(database)
+
+        def run(statement: str | sql.Composed, *values: Any) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                return cursor.fetchall() if cursor.description else []
+
+        try:
+            connection.autocommit = True
+            yield run
+        finally:
+            connection.close()
+
     def _sessions(self) -> list[psutil.Process]:
         """Return the processes that the server has started, if it runs."""
         running = self.child is not None and self.child.status is None
@@ -160,11 +174,6 @@ class PostgresServer(Server):
     @property
     def _password_file(self) -> Path:
         return self.folder / "superuser-password"
-
-    def _owner(self, database: str) -> str | None:
-        """Return who owns a database, if there is one of this name."""
-        query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
-        return next((owner for (owner,) in self.execute(query, database)), None)
 
     def _initialise(self) -> None:
         """Make the data folder; what a crash leaves half made is never taken for one."""

@@ -1,4 +1,4 @@
-"""The whole system: servers, migrations, five services, in order up and in order down."""
+"""The whole system: servers, migrations, five services; all up at once, and down in order."""
 
 import math
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import IO
 
-from embedded import binaries, child, claims, folder, migrations, readiness, servers
+from embedded import binaries, child, claims, folder, lookups, migrations, readiness, servers
 from embedded.child import Child
 from embedded.console import Console
 from embedded.errors import CannotStart
@@ -26,8 +26,6 @@ POLL_SECONDS = 0.05  # while something is not ready, or waits to be started agai
 LOOK_SECONDS = 1.0  # else; whatever ends, and whoever asks us to stop, wakes us
 SAME_REQUEST_SECONDS = 0.5
 KILL_AFTER_SECONDS = 2.0  # beyond the grace that a service takes for itself
-# eventlet 0.41.3 warns of its own deprecation whenever it is imported, first of all by nameko.
-EVENTLET_IN_SILENCE = ("-W", "ignore:::nameko.extensions")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -74,28 +72,37 @@ class System:
         self.lock = folder.take(self.settings.data)
         self.servers = [server for server, _ in wanted]
         self.console.say(f"starting {_list(self.servers)} and the services ...")
-        self.units = [Unit(server.name, server.spawn) for server in self.servers]
-        for unit in self.units:
+        units = [Unit(server.name, server.spawn) for server in self.servers]
+        units += [Unit(name, self._starter(name)) for name in self.settings.get("HTTP_PORTS")]
+        # Services wait for what they need by themselves. PostgreSQL is last, since its first start
+        # waits for initdb: meanwhile the others come up.
+        migrator: Child | None = None
+        for unit in sorted(units, key=lambda unit: unit.name == PostgresServer.name):
             self._check_asked()
+            if unit.name == PostgresServer.name and self._is_first_start():
+                migrator = migrations.prepare(self.settings)
             unit.start()
+            self.units.append(unit)
         for server in self.servers:
             server.wait(self._check_asked)
             if isinstance(server, PostgresServer):
                 for database in servers.databases(self.settings):
                     server.ensure_database(database)
-        migrations.upgrade(self.settings, self._check_asked)
-        for name in self.settings.get("HTTP_PORTS"):
-            self._check_asked()
-            unit = Unit(name, self._service_starter(name))
-            unit.start()
-            self.units.append(unit)
+        migrations.upgrade(self.settings, self._check_asked, migrator)
 
-    def _service_starter(self, name: str) -> Callable[[], Child]:
-        nameko = [sys.executable, *EVENTLET_IN_SILENCE, str(binaries.script("nameko"))]
+    def _is_first_start(self) -> bool:
+        return any(
+            isinstance(server, PostgresServer) and not server.folder.exists()
+            for server in self.servers
+        )
+
+    def _starter(self, name: str) -> Callable[[], Child]:
+        nameko = [sys.executable, *migrations.IN_SILENCE, str(binaries.script("nameko"))]
         argv = [*nameko, "run", "--config", "config.yaml", f"{name}.service"]
+        env = lookups.environment(self.settings)
 
         def start() -> Child:
-            service = Child(argv, output=subprocess.PIPE, cwd=self.settings.root)
+            service = Child(argv, output=subprocess.PIPE, cwd=self.settings.root, env=env)
             assert service.process.stdout is not None
             self.console.follow(name, service.process.stdout)
             self.services[name] = service

@@ -8,7 +8,7 @@ from nameko_grpc.errors import GrpcError
 from nameko_grpc.headers import quote_decode, quote_encode
 
 from chassis.errors import ServiceError, Unavailable
-from chassis.status import GRPC_STATUS, KIND_OF_GRPC_STATUS
+from chassis.grpc.kinds import GRPC_STATUS, KIND_OF_GRPC_STATUS
 
 Headers = list[tuple[str, Any]]
 

@@ -8,10 +8,9 @@ from nameko.extensions import DependencyProvider
 
 from chassis import config
 from gateway import addresses
-from gateway.sign_in import development_server, github
+from gateway.sign_in import development_server
 from gateway.sign_in.admission import Admission, listed
 from gateway.sign_in.flow import SignIn
-from gateway.sign_in.oidc import OpenIdProvider
 from gateway.sign_in.providers import Application, Provider
 
 MOST_ORGANIZATIONS = 20  # each is a request of its own at GitHub
@@ -33,11 +32,16 @@ class OAuth(DependencyProvider):
 
 
 def _providers(admission: Admission) -> list[Provider]:
-    """Return the providers that the configuration names, or the development one."""
+    """Return the providers that the configuration names, or the development one.
+
+    Only what these need is imported: the keys of OpenID Connect alone are a hundred modules.
+    """
     if development_server.wanted():
-        return [development_server.provider()]
+        return [development_server.DevelopmentProvider()]
     found: list[Provider] = []
     if config.optional("OAUTH_CLIENT_ID"):
+        from gateway.sign_in import github
+
         found.append(
             github.at(
                 addresses.secured("OAUTH_BASE_URL"),
@@ -47,6 +51,8 @@ def _providers(admission: Admission) -> list[Provider]:
             )
         )
     if config.optional("OIDC_CLIENT_ID"):
+        from gateway.sign_in.oidc import OpenIdProvider
+
         scope = config.text("OIDC_SCOPE")
         if "openid" not in scope.split():
             raise ConfigurationError(f"OIDC_SCOPE must have openid in it, not {scope!r}")

@@ -1,9 +1,9 @@
 """What the flow asks of an identity provider, and what it gets."""
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-from oauthlib.oauth2 import WebApplicationClient
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Ticket:
     @property
     def challenge(self) -> str:
         """The verifier as PKCE shows it to the provider beforehand (RFC 7636, S256)."""
-        return WebApplicationClient("").create_code_challenge(self.verifier, "S256")
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True)

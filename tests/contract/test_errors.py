@@ -8,6 +8,7 @@ from nameko.exceptions import deserialize, serialize
 
 from chassis import errors, status
 from chassis.errors import ServiceError
+from chassis.grpc import kinds
 from chassis.http import problems
 
 
@@ -23,13 +24,13 @@ def test_kinds_are_all_errors_that_the_module_defines() -> None:
 
 def test_every_kind_is_in_both_tables_and_nothing_else_is() -> None:
     assert set(status.HTTP_STATUS) == set(errors.KINDS)
-    assert set(status.GRPC_STATUS) == set(errors.KINDS)
+    assert set(kinds.GRPC_STATUS) == set(errors.KINDS)
 
 
 def test_every_kind_has_a_status_of_its_own() -> None:
-    for table in (status.HTTP_STATUS, status.GRPC_STATUS):
+    for table in (status.HTTP_STATUS, kinds.GRPC_STATUS):
         assert len(set(table.values())) == len(errors.KINDS)
-    assert {code: kind for kind, code in status.GRPC_STATUS.items()} == status.KIND_OF_GRPC_STATUS
+    assert {code: kind for kind, code in kinds.GRPC_STATUS.items()} == kinds.KIND_OF_GRPC_STATUS
 
 
 @pytest.mark.parametrize("kind", errors.KINDS)

@@ -13,7 +13,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from chassis import errors
-from chassis.status import GRPC_STATUS
+from chassis.grpc.kinds import GRPC_STATUS
 from protos.news_pb2_grpc import NewsStub
 from tests.integration.grpc_processes import Answering, ask
 from tests.processes import until

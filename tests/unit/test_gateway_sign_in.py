@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from chassis import errors
-from gateway.sign_in import configured, flow, github
+from gateway.sign_in import configured, development_server, flow, github
 from gateway.sign_in.admission import Admission, listed
 from gateway.sign_in.providers import Application, Person
 
@@ -339,10 +339,11 @@ def test_development_without_credentials_uses_its_own_provider() -> None:
     first, second = configured_sign_in(**development), configured_sign_in(**development)
     assert first.signer.secret_keys != second.signer.secret_keys
     (provider,) = first.providers.values()
-    assert isinstance(provider, github.GitHub)
-    assert provider.name == "development"
-    assert provider.token_url == "http://127.0.0.1:5002/login/oauth/access_token"
-    assert provider.authorize_url == "http://localhost:5002/login/oauth/authorize"
+    assert isinstance(provider, development_server.DevelopmentProvider)
+    assert provider.name == provider.github.name == "development"
+    assert provider.application is provider.github.application
+    assert provider.github.token_url == "http://127.0.0.1:5002/login/oauth/access_token"
+    assert provider.github.authorize_url == "http://localhost:5002/login/oauth/authorize"
 
 
 @pytest.mark.parametrize(
