@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +24,8 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the results")
     parser.add_argument("--compare", type=Path, help="an earlier results.json")
     arguments = parser.parse_args()
+    # eventlet 0.41.3, which nameko imports: nobody at a terminal can do anything about it.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     from embedded.errors import CannotStart
 
     try:

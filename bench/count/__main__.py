@@ -5,6 +5,7 @@ The exit status is 1 where the document says something else.
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.count", description=__doc__)
     parser.add_argument("--write", action="store_true", help="let docs/performance.md say so")
     write = parser.parse_args().write
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     from bench.count import document
     from bench.count.measure import counts
     from bench.system import OwnSystem

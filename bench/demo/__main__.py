@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -127,6 +128,8 @@ class _Demo:
 
 def _sign_in(names: list[str]) -> tuple[str, dict[str, str]]:
     """Return where the system is, and a token for everybody."""
+    # eventlet 0.41.3, which nameko imports: nobody at a terminal can do anything about it.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     from embedded.settings import Settings
     from embedded.sign_in import access_token
 

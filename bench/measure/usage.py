@@ -1,11 +1,13 @@
 """What each process of the system uses."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 MEGABYTE = 1_000_000
 RUNNER = "runner"
+MIGRATIONS = "embedded.upgrade"
 
 
 class Usage:
@@ -14,7 +16,9 @@ class Usage:
     def __init__(self, runner: int) -> None:
         self._trees = {RUNNER: [psutil.Process(runner)]}
         for child in psutil.Process(runner).children():
-            self._trees[_name(child.cmdline())] = [child]
+            with suppress(psutil.NoSuchProcess, IndexError):  # migrations, just ended
+                if (name := _name(child.cmdline())) != MIGRATIONS:
+                    self._trees[name] = [child]
 
     def cpu_seconds(self) -> dict[str, float]:
         """Return the CPU time that each has used so far, with what it has started."""
@@ -37,6 +41,8 @@ def _name(command: list[str]) -> str:
     last = command[-1]
     if last.endswith(".service"):
         return last.removesuffix(".service")
+    if last == MIGRATIONS:
+        return last
     # Valkey puts its whole title into the first argument.
     return Path(command[0]).name.split()[0]
 

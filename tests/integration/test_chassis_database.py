@@ -23,7 +23,7 @@ from embedded.roles import Database
 pytestmark = pytest.mark.filterwarnings("ignore:.*datetime.utc.*:DeprecationWarning")
 
 
-GET = statement("SELECT name FROM things WHERE name = :name")
+GET = statement("get", "SELECT name FROM things WHERE name = :name")
 
 
 class Base(DeclarativeBase):

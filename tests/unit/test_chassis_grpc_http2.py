@@ -8,7 +8,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded, TrailersReceived
 from h2.exceptions import ProtocolError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chassis.grpc.compression import PlainDecoder
@@ -227,6 +227,7 @@ def any_frame(draw: Any) -> bytes:
     frames=st.lists(st.sampled_from(USUAL) | any_frame(), max_size=12),
     size=st.sampled_from([1, 7, 100, 1 << 20]),
 )
+@example(frames=[frame(wire.SETTINGS, 0, 0, b"\x00\x08\x00\x00\x00\x02")], size=100)
 def test_what_ends_their_connection_ends_ours(frames: list[bytes], size: int) -> None:
     """Whatever is sent: no other error, never more than is bounded, and as strict as h2."""
     us, _ = ours()

@@ -77,6 +77,8 @@ class Control(Sending):
             self._most_streams = value
         elif name == wire.ENABLE_PUSH and value > (not self.client_side):
             raise Http2Error("nobody pushes here")
+        elif name == wire.ENABLE_CONNECT_PROTOCOL and value > 1:  # RFC 8441, section 3
+            raise Http2Error("this setting is yes or no")
 
     def _ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         _of_the_connection(stream_id)
