@@ -118,7 +118,10 @@ class Workload:
             yield self._request("PUT", LISTING, json.dumps(changed))
 
     def _deletions(self) -> Iterator[bytes]:
-        while self._added:
+        while True:
+            if not self._added:
+                yield b""  # none for now: a generator that ends would end for ever
+                continue
             gone = {"url": self._added.popleft()}
             yield self._request("DELETE", LISTING, json.dumps(gone))
 
