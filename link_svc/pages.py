@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from chassis.database.direct import Row, fetch
+from chassis.database.direct import TIME_AS_TEXT, Row, engine_of, fetch_alone
 from chassis.database.prepared import prepared
 from link_svc.domain import LinkDoc
 from link_svc.listing import Page, Position, Query
@@ -46,7 +47,7 @@ class Pages:
                 if len(links) == query.page_size:
                     return Page(links, last)
                 links.append(_document(row))
-            last = Position(row.created_at, row.id)
+            last = _position(row)
             if patience.ends(row.url is not None, walked):
                 return Page(links, last)
         return Page(links, None)
@@ -54,7 +55,7 @@ class Pages:
     def _next(self, query: Query) -> Page:
         rows = self._read(Walk(query, query.after, query.page_size + 1))
         shown = rows[: query.page_size]
-        last = Position(shown[-1].created_at, shown[-1].id) if len(rows) > len(shown) else None
+        last = _position(shown[-1]) if len(rows) > len(shown) else None
         return Page(list(map(_document, shown)), last)
 
     def _rows(self, query: Query) -> Iterator[tuple[Row, int]]:
@@ -76,7 +77,7 @@ class Pages:
             at_an_edge = bool(rows) and rows[-1].url is None
             if len(rows) < want and not at_an_edge:
                 return
-            after = Position(rows[-1].created_at, rows[-1].id)
+            after = _position(rows[-1])
             if at_an_edge:
                 stride = walk.next_stride if quick else STRIDE
             elif query.patterns:
@@ -85,7 +86,7 @@ class Pages:
     def _read(self, walk: Walk) -> Sequence[Row]:
         # Of others there are too many shapes.
         sql = prepared("get_links", walk.sql) if walk.query.is_plain else walk.sql
-        return fetch(self.session, sql, walk.values)
+        return fetch_alone(engine_of(self.session), sql, walk.values, (TIME_AS_TEXT,))
 
 
 class _Patience:
@@ -111,6 +112,10 @@ class _Patience:
 
 def _passes(query: Query, row: Row) -> bool:
     return all(pattern.matches(getattr(row, pattern.part)) for pattern in query.patterns)
+
+
+def _position(row: Row) -> Position:
+    return Position(datetime.fromisoformat(row.created_at), row.id)
 
 
 def _document(row: Row) -> LinkDoc:

@@ -4,6 +4,11 @@ PostgreSQL plans a statement anew each time that it comes as text; of an add wit
 half of its time. psycopg2 (2.9) knows no prepared statements, so they are PostgreSQL's own: PREPARE
 once on each connection, then EXECUTE.
 
+A plan is made for the tables as they are then, and kept until they are analysed, which autovacuum
+does about every minute. What was best for an empty table, such as reading all of it to check a
+foreign key, is slow for some thousand rows, which an import writes in seconds. So plans are made
+anew after a few executions, and then seldom.
+
 Behind a pooler in transaction mode the next statement may meet another session, which has prepared
 nothing. There the process id that was told with the connection is not that of the session: then all
 goes as text.
@@ -20,6 +25,9 @@ STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
 # Of texts that are made anew each time, one connection keeps so many ready; whichever comes then
 # goes as text. The others are as many as are written in the code, and shall not lack room.
 MOST_SHAPES = 48
+# Plans are made anew after so many executions on a connection, and each time that they are as many
+# times more. That also is for the plans of foreign keys.
+PLANS_LAST, PLANS_GROW = 64, 4
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 _NAMED = re.compile(r"(?<![:\\\w]):(?=[a-z])(\w+)")
 
@@ -84,6 +92,8 @@ class Preparations:
         self._names: set[str] = set()
         self._shapes = 0
         self._possible: bool | None = None
+        self._executions = 0
+        self._plans_last = PLANS_LAST
 
     def ready(self, statement: Prepared, cursor: extensions.cursor) -> bool:
         """Prepare a statement if need be; return False where it has to go as text."""
@@ -92,6 +102,10 @@ class Preparations:
             self._names.clear()
             self._shapes = 0
             self.stale, self._possible = False, None
+        self._executions += 1
+        if self._executions > self._plans_last:
+            self._plans_last *= PLANS_GROW
+            self._execute(cursor, "DISCARD PLANS")
         if statement.name in self._names:
             return True
         if statement.is_shape and self._shapes >= MOST_SHAPES:

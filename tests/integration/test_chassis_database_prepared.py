@@ -36,7 +36,7 @@ def database(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 def engine(postgres: PostgresServer, database: str) -> Iterator[Engine]:
-    as_owner(postgres, "DROP TABLE IF EXISTS things")
+    as_owner(postgres, "DROP TABLE IF EXISTS parts, things")
     as_owner(postgres, "CREATE TABLE things (name varchar PRIMARY KEY)")
     engine = dialect.engine_at(database, pool_size=1, max_overflow=0, pool_pre_ping=True)
     yield engine
@@ -71,6 +71,34 @@ def test_what_goes_before_takes_parameters_too(session: Session) -> None:
     row = fetch_one(session, TWO, {"name": "a", "number": 7})
     assert tuple(row) == ("a", ":x", "7")
     assert row.number == "7"
+
+
+def test_plans_made_for_small_tables_are_not_kept_for_large_ones(
+    postgres: PostgresServer, session: Session
+) -> None:
+    as_owner(
+        postgres,
+        "ALTER TABLE things SET (autovacuum_enabled = off); INSERT INTO things VALUES ('first');"
+        "CREATE TABLE parts (thing varchar REFERENCES things)",
+    )
+    postgres.execute("ANALYZE things", database=NAME)
+    part = prepared.statement("part", "INSERT INTO parts VALUES ('first')")
+
+    def reads_all() -> bool:
+        seen = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'things'"
+        with transaction(session):
+            before = fetch_one(session, seen, {})
+            execute(session, part, {})
+            return bool(fetch_one(session, seen, {}).seq_scan > before.seq_scan)
+
+    for _ in range(10):  # PostgreSQL has decided
+        execute(session, part, {})
+    assert reads_all()  # of one row, there is nothing quicker
+    as_owner(postgres, "INSERT INTO things SELECT n::text FROM generate_series(1, 5000) AS n")
+    assert reads_all()
+    for _ in range(prepared.PLANS_LAST):
+        execute(session, part, {})
+    assert not reads_all()
 
 
 def test_text_of_many_shapes_is_prepared_up_to_a_bound(session: Session) -> None:
