@@ -18,6 +18,7 @@ from link_svc.rows import link_exists, link_of, too_many_links, words
 from link_svc.search.words import in_sql
 from link_svc.statements import DOCUMENT, LINK, TURN
 
+# What is taken is not asked with EXISTS: for that PostgreSQL may read all links of the owner once.
 # In an owner's turn, which begins with it: nobody else changes what is looked at here. A link that
 # is dated keeps its place among the others by that date.
 _ADD_ALL = statement(
@@ -32,8 +33,8 @@ _ADD_ALL = statement(
             AS given (url, title, description, tags, wanted, words, dated, place)
     ), judged AS (
         SELECT given.*, coalesce(wanted, default_visibility) AS visibility, link_count,
-               EXISTS (SELECT FROM links WHERE links.owner = :owner
-                          AND md5(links.url) = md5(given.url)) AS taken
+               (SELECT true FROM links WHERE links.owner = :owner
+                   AND md5(links.url) = md5(given.url)) IS NOT NULL AS taken
           FROM given, owners WHERE owners.owner = :owner
     ), fresh AS (
         SELECT * FROM judged WHERE NOT taken ORDER BY place

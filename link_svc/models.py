@@ -80,7 +80,8 @@ class Link(Base):
             "links_words_idx",
             "words",
             postgresql_using="gin",
-            postgresql_with={"fastupdate": "off"},
+            # Put in 128 kB at a time: that much each search reads beside the index.
+            postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "128"},
         ),
         Index(
             "links_without_words_idx",

@@ -157,7 +157,7 @@ LOCK = statement(
     """,
 )
 
-# Of the link as it was read, or nothing.
+# Of the link as it was read, or nothing. Its tags are looked at where something changes for them.
 UPDATE = _sql(
     "update_link",
     type_="CAST(:event AS text)",
@@ -185,10 +185,12 @@ UPDATE = _sql(
         RETURNING $link
     ), untagged AS (
         DELETE FROM link_tags USING found
-         WHERE link_id = found.id AND tag = ANY(CAST(:gone AS text[]))
+         WHERE CAST(:gone AS text[]) <> '{}'
+           AND link_id = found.id AND tag = ANY(CAST(:gone AS text[]))
     ), shown AS (
         UPDATE link_tags SET visibility = :visibility FROM found
-         WHERE link_id = found.id AND visibility <> :visibility
+         WHERE (:private <> 0 OR :public <> 0)
+           AND link_id = found.id AND visibility <> :visibility
            AND tag <> ALL(CAST(:gone AS text[]))
     ), tagged AS (
         INSERT INTO link_tags (owner, tag, created_at, link_id, visibility)
