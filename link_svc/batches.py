@@ -29,8 +29,8 @@ _ADD_ALL = statement(
     WITH given AS (
         SELECT * FROM ROWS FROM (jsonb_to_recordset(CAST(:links AS jsonb)) AS (
                url text, title text, description text, tags text[], visibility text, words text,
-               created_at timestamptz)) WITH ORDINALITY
-            AS given (url, title, description, tags, wanted, words, dated, place)
+               created_at timestamptz, context jsonb)) WITH ORDINALITY
+            AS given (url, title, description, tags, wanted, words, dated, context, place)
     ), judged AS (
         SELECT given.*, coalesce(wanted, default_visibility) AS visibility, link_count,
                (SELECT true FROM links WHERE links.owner = :owner
@@ -62,13 +62,13 @@ _ADD_ALL = statement(
         INSERT INTO link_tags (owner, tag, created_at, link_id, visibility)
         SELECT owner, unnest(tags), created_at, id, visibility FROM added
     ), link AS (
-        SELECT *, row_number() OVER (ORDER BY id) AS place FROM added
-         WHERE visibility <> 'private'
+        SELECT added.*, fresh.context, row_number() OVER (ORDER BY added.id) AS place
+          FROM added JOIN fresh USING (url) WHERE added.visibility <> 'private'
     ), event AS (
         INSERT INTO outbox (event_id, type, subject, data)
         SELECT gen_random_uuid(), 'link.added', link.owner,
                jsonb_build_object('link', $document, 'version', turn.version + link.place)
-               || CAST(:context AS jsonb)
+               || link.context
           FROM turn, link ORDER BY link.place
     )
     SELECT judged.taken, added.* FROM judged LEFT JOIN added USING (url) ORDER BY judged.place
@@ -77,33 +77,43 @@ _ADD_ALL = statement(
 )
 
 
+Context = Mapping[str, Any]  # what an event says besides
+
+
 class Batches:
     """Add many links at once: one message, also where it is a part of a transaction."""
 
     session: Session
     dispatch: Dispatch
 
+    def context(self) -> Context:
+        """Return what the events of this worker say besides."""
+        return self.dispatch.inline()
+
     def add_all(
         self,
         news: Sequence[NewLink],
         quota: int,
         dates: Mapping[str, datetime | None] | None = None,
+        contexts: Sequence[Context] = (),
     ) -> list[Link | ServiceError]:
-        """Add an owner's links as if one by one; return each, or why it was refused."""
+        """Add an owner's links as if one by one; return each, or why it was refused.
+
+        With ``contexts``, one for each, their events say those, and not this worker's.
+        """
         if not news:
             return []
-        distinct: dict[bytes, NewLink] = {}
-        for new in news:
-            distinct.setdefault(_digest(new), new)
-        documents = [_document(new, dates or {}) for new in distinct.values()]
+        own = contexts or [self.context()] * len(news)
+        documents: dict[bytes, dict[str, Any]] = {}
+        for new, context in zip(news, own, strict=True):
+            documents.setdefault(_digest(new), _document(new, dates or {}, context))
         values = {
             "owner": news[0].key.owner,
-            "links": json.dumps(documents),
+            "links": json.dumps(list(documents.values())),
             "quota": quota,
-            "context": json.dumps(self.dispatch.inline()),
         }
         rows = fetch(self.session, _ADD_ALL, values)
-        found: dict[bytes, Any] = dict(zip(distinct, rows, strict=True))
+        found: dict[bytes, Any] = dict(zip(documents, rows, strict=True))
         results: list[Link | ServiceError] = []
         for new in news:
             row = found.get(_digest(new))
@@ -127,7 +137,9 @@ def _digest(new: NewLink) -> bytes:
     return hashlib.md5(new.key.url.encode(), usedforsecurity=False).digest()
 
 
-def _document(new: NewLink, dates: Mapping[str, datetime | None]) -> dict[str, Any]:
+def _document(
+    new: NewLink, dates: Mapping[str, datetime | None], context: Context
+) -> dict[str, Any]:
     date = dates.get(new.key.url)
     return {
         "url": new.key.url,
@@ -137,4 +149,5 @@ def _document(new: NewLink, dates: Mapping[str, datetime | None]) -> dict[str, A
         "visibility": new.visibility,
         "words": words(new.key.owner, new.key.url, new),
         "created_at": date.isoformat() if date else None,
+        "context": context,
     }

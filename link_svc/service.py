@@ -14,6 +14,7 @@ from chassis.errors import ServiceError
 from chassis.rpc import ServiceRpc
 from contracts.limits import URL_LENGTH
 from link_svc import bulk, schemas
+from link_svc.adds import Adds
 from link_svc.exports import service as exports
 from link_svc.imports import service as imports
 from link_svc.models import Base, OutboxEvent, OutboxLease
@@ -29,7 +30,9 @@ class LinkService(health.Health):
     name = "link_svc"
 
     links: LinkStore = Store(
-        LinkStore, Base, events=outbox.EventDispatcher("link-events", OutboxEvent, OutboxLease)
+        partial(LinkStore, adds=Adds()),
+        Base,
+        events=outbox.EventDispatcher("link-events", OutboxEvent, OutboxLease),
     )
     users = ServiceRpc("user_svc")
     wake_importers: Callable[[], None] = Background(imports.worker, at_once=2)

@@ -16,6 +16,7 @@ from chassis.database.transactions import transaction
 from chassis.errors import AlreadyExists, NotFound, ServiceError
 from chassis.outbox import Dispatch
 from link_svc import models, statements
+from link_svc.adds import Adds
 from link_svc.batches import Batches
 from link_svc.domain import Changes, Link, LinkDoc, LinkKey, NewLink, Versions, check_version
 from link_svc.exports.store import Exporting
@@ -35,9 +36,10 @@ T = TypeVar("T")
 class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
     """Keep links; ``dispatch`` records what happened in the same transaction."""
 
-    def __init__(self, session: Session, dispatch: Dispatch) -> None:
+    def __init__(self, session: Session, dispatch: Dispatch, adds: Adds | None = None) -> None:
         self.session = session
         self.dispatch = dispatch
+        self.adds = adds or Adds()
         self.keys = idempotency.Keys(session, models.IdempotencyKey)
 
     def add(self, new: NewLink, quota: int) -> Link:
@@ -50,13 +52,17 @@ class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
         raise link_exists()  # it was there each time, and gone when we asked why
 
     def add_once(self, write: Write, new: NewLink, quota: int, hours: int) -> LinkDoc:
-        """Add a link once for a key, and return its document; see chassis.database.idempotency."""
-        if write.key:
-            values = self.keys.inline(write, hours)
-            with suppress(AlreadyExists):
-                if link := self._added(new, quota, statements.ADD_ONCE, **values):
-                    return link.document()
-        # With no key, or not the first time, or to be refused.
+        """Add a link once for a key, and return its document; see chassis.database.idempotency.
+
+        Without a key, it may be added together with others that come now.
+        """
+        if not write.key:
+            return self.adds.add(self, new, quota).document()
+        values = self.keys.inline(write, hours)
+        with suppress(AlreadyExists):
+            if link := self._added(new, quota, statements.ADD_ONCE, **values):
+                return link.document()
+        # Not the first time, or to be refused.
         return self.keys.once(write, lambda: self.add(new, quota).document(), hours)
 
     def update(self, changes: Changes, versions: Versions = None) -> Link:
@@ -81,7 +87,7 @@ class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
             owner=key.owner,
             url=key.url,
             versions=None if versions is None else sorted(versions),
-            context=self._context(),
+            context=json.dumps(self.context()),
         )
         if row is None:
             raise _no_such_link()
@@ -138,7 +144,7 @@ class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
             "words": words(new.key.owner, new.key.url, new),
             "visibility": new.visibility,
             "quota": quota,
-            "context": self._context(),
+            "context": json.dumps(self.context()),
         }
         try:
             row = self._row(statement, **values)
@@ -170,13 +176,10 @@ class LinkStore(Pages, Batches, Exporting, Forgetting, Filling):
             come=sorted(set(new.tags) - set(old.tags)),
             visibility=new.visibility,
             event=told(old.visibility, new.visibility),
-            context=self._context(),
+            context=json.dumps(self.context()),
             **_counts(old.visibility, new.visibility),
         )
         return link_of(updated) if updated else None
-
-    def _context(self) -> str:
-        return json.dumps(self.dispatch.inline())
 
     def _refusal(self, key: LinkKey, quota: int) -> ServiceError | None:
         why = self._row(statements.REFUSAL, owner=key.owner, url=key.url, quota=quota)

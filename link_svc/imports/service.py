@@ -77,15 +77,11 @@ def cancel(links: LinkStore, username: str, id_: str) -> ImportDoc:
 
 def worker(container: Any) -> Importer:
     """Return one who does imports, on a session of its own of the service's store."""
-    store = next(
-        each
-        for each in container.dependencies
-        if isinstance(each, Store) and each.store_cls is LinkStore
-    )
+    store = next(each for each in container.dependencies if isinstance(each, Store))
     session = store.Session()
     dispatcher: Any = store.events
     return Importer(
-        LinkStore(session, dispatcher.dispatch_for(session)),
+        store.store_cls(session, dispatcher.dispatch_for(session)),
         quota=config.positive_integer("MAX_LINKS_PER_USER"),
         longest_url=config.integer("MAX_URL_LENGTH", 1, URL_LENGTH),
     )

@@ -1,13 +1,12 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import InvalidInput
-from link_svc.domain import Link, rfc3339
+from link_svc.domain import Link
 from link_svc.listing import Pattern, Query
-from link_svc.rows import moment
 from tests.fakes.link_svc import matches
 
 NOW = datetime(2026, 5, 17, tzinfo=UTC)
@@ -81,14 +80,3 @@ def test_no_pattern_breaks_matching(text):
     except InvalidInput:
         return
     assert pattern.matches("Title") in (True, False)
-
-
-ZONES = [UTC, timezone(timedelta(0)), timezone(timedelta(hours=-5, minutes=-30))]
-# Whatever the zone, it is a year of four digits in UTC.
-YEARS = {"min_value": datetime(2, 1, 1), "max_value": datetime(9998, 1, 1)}
-
-
-@given(st.datetimes(**YEARS, timezones=st.sampled_from(ZONES)))
-def test_moments_of_a_page_are_those_of_a_link(time):
-    for each in (time, time.replace(microsecond=0)):
-        assert moment(each) == rfc3339(each)
