@@ -80,6 +80,28 @@ _ADD_ALL = statement(
 Context = Mapping[str, Any]  # what an event says besides
 
 
+class Batch:
+    """New links of one owner as the statement takes them: made beforehand, where there is time.
+
+    ``contexts`` are those of the events, one for each.
+    """
+
+    def __init__(
+        self,
+        news: Sequence[NewLink],
+        contexts: Sequence[Context],
+        dates: Mapping[str, datetime | None] | None = None,
+    ) -> None:
+        self.news = news
+        self.digests = [_digest(new) for new in news]
+        documents: dict[bytes, dict[str, Any]] = {}
+        for new, digest, context in zip(news, self.digests, contexts, strict=True):
+            if digest not in documents:
+                documents[digest] = _document(new, dates or {}, context)
+        self.distinct = list(documents)
+        self.json = json.dumps(list(documents.values()))
+
+
 class Batches:
     """Add many links at once: one message, also where it is a part of a transaction."""
 
@@ -91,38 +113,30 @@ class Batches:
         return self.dispatch.inline()
 
     def add_all(
-        self,
-        news: Sequence[NewLink],
-        quota: int,
-        dates: Mapping[str, datetime | None] | None = None,
-        contexts: Sequence[Context] = (),
+        self, news: Sequence[NewLink], quota: int, contexts: Sequence[Context] = ()
     ) -> list[Link | ServiceError]:
         """Add an owner's links as if one by one; return each, or why it was refused.
 
         With ``contexts``, one for each, their events say those, and not this worker's.
         """
-        if not news:
+        return self.add_batch(Batch(news, contexts or [self.context()] * len(news)), quota)
+
+    def add_batch(self, batch: Batch, quota: int) -> list[Link | ServiceError]:
+        """Add what ``add_all`` does."""
+        if not batch.news:
             return []
-        own = contexts or [self.context()] * len(news)
-        documents: dict[bytes, dict[str, Any]] = {}
-        for new, context in zip(news, own, strict=True):
-            documents.setdefault(_digest(new), _document(new, dates or {}, context))
-        values = {
-            "owner": news[0].key.owner,
-            "links": json.dumps(list(documents.values())),
-            "quota": quota,
-        }
+        values = {"owner": batch.news[0].key.owner, "links": batch.json, "quota": quota}
         rows = fetch(self.session, _ADD_ALL, values)
-        found: dict[bytes, Any] = dict(zip(documents, rows, strict=True))
+        found: dict[bytes, Any] = dict(zip(batch.distinct, rows, strict=True))
         results: list[Link | ServiceError] = []
-        for new in news:
-            row = found.get(_digest(new))
+        for digest in batch.digests:
+            row = found.get(digest)
             if row is None:
                 results.append(link_exists())
                 continue
             results.append(_result(row, quota))
             if row.id is not None:  # whoever comes with the same URL again comes second
-                found[_digest(new)] = None
+                found[digest] = None
         return results
 
 

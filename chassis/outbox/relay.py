@@ -28,7 +28,7 @@ _RETRY_SECONDS = (0.1, 2.0)
 _MARGIN_SECONDS = 0.3
 # While much is written, what comes meanwhile goes together: for us, for the disk of the stream, and
 # for those who read it. After a rest nothing waits.
-PACE_SECONDS = 0.015
+PACE_SECONDS = 0.03
 
 log = logging.getLogger(__name__)
 

@@ -70,7 +70,8 @@ _CLAIM = text(
            held_until = clock_timestamp() + make_interval(secs => :seconds)
      WHERE id = (SELECT id FROM imports
                   WHERE state = 'waiting'
-                     OR state = 'running' AND held_until < clock_timestamp()
+                     OR state = 'running'
+                        AND (held_until < clock_timestamp() OR holder = :holder)
                   ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING *
     """
@@ -165,7 +166,7 @@ class ImportStore:
     # ---- for whoever does the work
 
     def claim(self, holder: str) -> Row[Any] | None:
-        """Take an import that waits, or that somebody has left lying."""
+        """Take an import that waits, that somebody has left lying, or that was ours."""
         with one_statement(self.session):
             values = {"holder": holder, "seconds": HOLD_SECONDS}
             return self.session.execute(_CLAIM, values).one_or_none()

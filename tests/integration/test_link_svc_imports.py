@@ -118,7 +118,7 @@ def test_whoever_goes_on_does_what_is_not_done_and_nothing_twice(
     def killed(*_: Any) -> None:
         raise Unavailable("killed")
 
-    monkeypatch.setattr(dead._links, "add_all", killed)
+    monkeypatch.setattr(dead._links, "add_batch", killed)
     with pytest.raises(Unavailable):
         dead.step()
     heir = home.importer()
@@ -127,11 +127,46 @@ def test_whoever_goes_on_does_what_is_not_done_and_nothing_twice(
     dead._imports.let_go(id_, dead._holder)
     run(heir)
     assert home.done(id_) == counts(total=350)
-    assert dead.step()  # whoever was frozen meanwhile does nothing
-    assert home.done(id_) == counts(total=350)
+    assert not dead.step()
     assert home.rows("SELECT count(*), count(DISTINCT data->'link'->>'url') FROM outbox") == [
         (350, 350)
     ]
+
+
+def test_whoever_was_frozen_meanwhile_does_nothing(home: Home) -> None:
+    id_ = home.upload(bookmarks(350))
+    frozen = home.importer()
+    for _ in range(2):
+        frozen.step()
+    frozen._imports.let_go(id_, frozen._holder)
+    run(home.importer())
+    assert home.done(id_) == counts(total=350)
+    run(frozen)
+    assert home.done(id_) == counts(total=350)
+    assert home.rows("SELECT count(*) FROM links") == [(350,)]
+
+
+def test_step_that_fails_is_done_when_the_database_is_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = home.upload(bookmarks(350))
+    importer = home.importer()
+    for _ in range(2):
+        importer.step()
+    advance, failures = importer._imports.advance, iter([False, True, False, False, True])
+
+    def fail_at_times(*what: Any) -> bool:
+        if next(failures, False):  # before the links, and after them
+            raise Unavailable("database_unavailable")
+        return advance(*what)
+
+    monkeypatch.setattr(importer._imports, "advance", fail_at_times)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            run(importer)
+    run(importer)
+    assert home.done(id_) == counts(total=350)
+    assert home.rows("SELECT count(*) FROM links") == [(350,)]
 
 
 def test_what_cannot_be_imported_is_said_and_the_rest_comes_in(home: Home) -> None:
