@@ -86,7 +86,6 @@ class Importer:
             self._imports.finish(job.id, self._holder, "done")
             self._leave()
             return
-        self._next = eventlet.spawn(self._read_step, job)
         if not self._take_in(job, step):
             self._leave()
 
@@ -142,6 +141,8 @@ class Importer:
             # The import's row before the owner's, as whoever removes a person has it.
             if not self._imports.advance(job.id, self._holder, Progress()):
                 return False
+            # It runs when we wait, and what we wait for longest is this.
+            self._next = eventlet.spawn(self._read_step, job)
             results = self._links.add_batch(step.batch, self._quota)
             for new, result in zip(step.batch.news, results, strict=True):
                 self._count(job, new, result, progress)
