@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from eventlet import patcher
 from psycopg2 import extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -160,6 +161,7 @@ def engine_at(url: URL | str, connect_args: dict[str, Any] | None = None, **opti
     """Return an engine with such connections."""
     return create_engine(
         make_url(url).set(drivername="postgresql+chassis"),
+        json_deserializer=orjson.loads,
         connect_args={
             "connection_factory": Connection,
             "cursor_factory": Cursor,

@@ -1,6 +1,5 @@
 """Events as the streams hold them: CloudEvents 1.0 in JSON."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,7 +39,7 @@ class Event:
         }
         if self.request_id:
             document[REQUEST_ID] = self.request_id
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return msgspec.json.encode(document)
 
     @classmethod
     def decode(cls, body: bytes) -> "Event":
