@@ -27,7 +27,7 @@ from tests.processes import until
 
 pytestmark = pytest.mark.long
 
-FROZEN_SECONDS = 10.0
+FROZEN_SECONDS = float(os.environ.get("FAULTS_FROZEN_SECONDS", "10"))
 # The promises are 5 s, 5 s, 0.1 s and 0.5 s. Here clients, services and servers share two cores
 # with whatever else runs, and so tests demand less, and print what they have seen.
 HEAL_SECONDS = 10.0
