@@ -23,7 +23,7 @@ Row = Any  # a tuple whose items have the names of the columns
 
 # A time as PostgreSQL writes it, ``2026-11-30 01:02:03.5+00``: to make a datetime of it, and a text
 # of that, takes ten times as long.
-TIME_AS_TEXT = extensions.new_type((1184,), "TIME_AS_TEXT", extensions.UNICODE)
+TIME_AS_TEXT = extensions.new_type((1184,), "time_as_text", extensions.UNICODE)
 
 
 def fetch(session: Session, sql: str, values: Values) -> list[Row]:

@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -51,13 +52,16 @@ class World(Pair):
         self.system = system
 
     def kill_at(self, instant: str) -> float:
-        """Add a link, and have link_svc killed meanwhile; return when it was dead."""
+        """Add a link, and have link_svc killed meanwhile; return when that was."""
         victim = self.system.part("link_svc")
         self.system.at(instant)
-        self.add()
-        self.system.until_killed_at(instant)
+        with ThreadPoolExecutor(1) as pool:  # it may run again before the answer
+            adding = pool.submit(self.add)
+            self.system.until_killed_at(instant)
+            killed_at = time.time()
+            adding.result()
         victim.wait(10)
-        return time.time()
+        return killed_at
 
 
 def dead_letters(system: ApartSystem) -> float:
