@@ -243,7 +243,10 @@ class Client:
         self._record.over()
         self._there.send(None)
         for made in list(self._watchers):
-            made()
+            try:
+                made()
+            except Exception:  # of theirs: the connection is good
+                log.exception("somebody who waited for the connection failed")
         return session
 
     def _learn(self, session: Session) -> None:

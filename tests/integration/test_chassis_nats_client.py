@@ -163,6 +163,23 @@ def test_many_replies_are_gathered_up_to_the_last(client: Client) -> None:
     assert [int(message.data) for message in found] == list(range(300))
 
 
+def test_who_watches_and_fails_costs_nobody_the_connection(
+    client: Client, server: NatsServer
+) -> None:
+    def fail() -> None:
+        raise ValueError("a watcher")
+
+    client.watch(fail)
+    server.stop()
+    server.start()
+    with eventlet.Timeout(10):
+        while client.reconnections < 1:
+            eventlet.sleep(0.01)
+    eventlet.sleep(0.7)  # longer than until the next try
+    assert client.connected
+    assert client.reconnections == 1
+
+
 def test_who_watches_is_told_of_each_new_connection(client: Client, server: NatsServer) -> None:
     told: list[bytes] = []
     client.watch(lambda: told.append(b"made"))
