@@ -6,19 +6,18 @@ one statement, which judges each as if alone. Who comes alone waits for nobody.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from chassis.arrival import Arrival
 from chassis.database.errors import unavailable
 from chassis.errors import ServiceError, Unavailable
+from link_svc.batches import Context
 from link_svc.domain import Link, NewLink
 
 _log = logging.getLogger(__name__)
 
 MOST_TOGETHER = 50
-
-Context = Mapping[str, Any]  # what an event says besides
 
 
 class Store(Protocol):

@@ -22,10 +22,11 @@ def others() -> Iterator[int]:
 def test_port_is_given_to_one_process_while_it_lives(
     others: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = ports.free_port()
-    drawn = iter([others, free, others, free + 1])
-    monkeypatch.setattr(random, "randrange", lambda *_: next(drawn))
-    assert ports.free_port() == free + 1
+    draw, drawn = random.randrange, iter([others])
+    monkeypatch.setattr(random, "randrange", lambda *limits: next(drawn, 0) or draw(*limits))
+    assert not ports.obstacle(ports.LOOPBACK, others)
+    assert ports.free_port() != others
+    assert next(drawn, 0) == 0
 
 
 def test_marks_are_bounded() -> None:
