@@ -122,7 +122,7 @@ class Batches:
         return self.add_batch(Batch(news, contexts or [self.context()] * len(news)), quota)
 
     def add_batch(self, batch: Batch, quota: int) -> list[Link | ServiceError]:
-        """Add what ``add_all`` does."""
+        """Add links that are ready; return what ``add_all`` returns."""
         if not batch.news:
             return []
         values = {"owner": batch.news[0].key.owner, "links": batch.json, "quota": quota}

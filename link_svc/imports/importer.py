@@ -38,9 +38,8 @@ Found = Entry | entries.Unreadable
 class Step:
     """Some links of a file, read and ready to be added."""
 
-    size: int
     batch: Batch
-    failed: Progress
+    progress: Progress  # that has been made with it, but for what becomes of the batch
 
 
 class Importer:
@@ -82,7 +81,7 @@ class Importer:
         self._next = None
         if isinstance(step, Exception):
             raise step
-        if not step.size:
+        if not step.progress.done:
             self._imports.finish(job.id, self._holder, "done")
             self._leave()
             return
@@ -117,26 +116,25 @@ class Importer:
         """Read what comes next, or return why that cannot be: the hub would only print it."""
         try:
             some = list(islice(self._rest, LINKS_A_STEP))
-            failed = Progress()
+            progress = Progress(done=len(some))
             news: list[NewLink] = []
             dates: dict[str, datetime | None] = {}
             for found in some:
                 try:
                     news.append(self._new(job, found))
                 except ServiceError as error:
-                    _note(failed, error, found)
+                    _note(progress, error, found)
                 else:
                     assert isinstance(found, Entry)
                     dates.setdefault(found.url, found.added)
             contexts = [self._links.context()] * len(news)
-            return Step(len(some), Batch(news, contexts, dates), failed)
+            return Step(Batch(news, contexts, dates), progress)
         except Exception as error:
             return error
 
     def _take_in(self, job: Row[Any], step: Step) -> bool:
         """Bring some links in; return whether to go on."""
-        progress = step.failed
-        progress.done = step.size
+        progress = step.progress
         with transaction(self._links.session):
             # The import's row before the owner's, as whoever removes a person has it.
             if not self._imports.advance(job.id, self._holder, Progress()):
